@@ -1,0 +1,170 @@
+"""Turns the sources beside it into the lab's firmware packages: build.py OUTDIR.
+
+Each package is one flash image: U-Boot environment, uImage stand-in, root file system, jffs2 with the programs and the
+owner's settings. What differs between them is the table PACKAGES and nothing else.
+"""
+import pathlib
+import sys
+from dataclasses import dataclass
+
+import labkit
+import signing
+from labkit import SOURCE, character, directory, link, regular
+
+COMPILER = "arm-linux-gnueabi-gcc"
+FLAGS = ["-march=armv5te", "-marm", "-O2", "-g", "-std=gnu11", "-no-pie", "-fno-pie"]
+COMMON = ["screen.c", "settings.c"]
+MONITOR = [*COMMON, "monitor.c", "patient.c", "vitals.c"]
+GOVERNED = ["update_signed.c", "manifest.c", "audit.c"]
+
+APPLETS = """bin/sh bin/ash bin/cat bin/chmod bin/cp bin/date bin/dd bin/df bin/echo bin/grep bin/hostname bin/kill bin/ln
+bin/ls bin/mkdir bin/mknod bin/mount bin/mv bin/ping bin/ps bin/pwd bin/rm bin/rmdir bin/sed bin/sleep bin/sync bin/touch
+bin/umount bin/vi sbin/ifconfig sbin/init sbin/reboot sbin/route sbin/syslogd usr/bin/awk usr/bin/cut usr/bin/find
+usr/bin/free usr/bin/head usr/bin/killall usr/bin/tail usr/bin/test usr/bin/top usr/bin/wc""".split()
+
+ENVIRONMENT_SIZE, KERNEL_SIZE, ROOT_SIZE = 0x10000, 0x40000, 0x400000
+PARTITIONS = f"mtdparts=lpc32xx_nand:{ENVIRONMENT_SIZE >> 10}k(env),{KERNEL_SIZE >> 10}k(kernel),{ROOT_SIZE >> 10}k(rootfs),-(opt)"
+
+
+@dataclass(frozen=True)
+class Package:
+    """One image. `version` empty: the image names none. `network`: the interface as the owner finds it."""
+
+    file: str
+    version: str
+    root: str  # cramfs, or squashfs:COMPRESSION
+    network: str
+    clean: bool = False
+
+
+PACKAGES = [
+    Package("monitor-2.0.6.bin", "2.0.6", "cramfs", "on"),
+    Package("monitor-prerelease.bin", "", "squashfs:gzip", "on"),
+    Package("monitor-2.0.8-pre.bin", "2.0.8-pre", "squashfs:xz", "off"),
+    Package("monitor-clean.bin", "2.0.8", "cramfs", "on", clean=True),
+]
+
+
+def texts(names, folder="monitor"):
+    return [(name, (SOURCE / folder / name).read_text()) for name in names]
+
+
+def program(names, definitions=(), libraries=(), extra_flags=(), guarded=True):
+    """One ARMv5 program with debug information; the guard is linked as an object of its own."""
+    headers = texts(sorted(path.name for path in (SOURCE / "monitor").glob("*.h")))
+    sources = texts(names) + (texts(["guard.c"], "guard") if guarded else [])
+    return labkit.compile_program(COMPILER, [*FLAGS, *definitions, *extra_flags], sources, headers, libraries)
+
+
+def openssl():
+    """(include and library flags' folder, shared libraries) of Debian's armel OpenSSL, unpacked once."""
+    place = labkit.CACHE / "sysroot" / "armel"
+    if not (place / "done").exists():
+        place.mkdir(parents=True, exist_ok=True)
+        for package in ("libssl-dev", "libssl3"):
+            labkit.run(["dpkg-deb", "-x", labkit.debian_package("armel", package), place])
+        (place / "done").touch()
+    return place
+
+
+def programs(package):
+    """Path beneath /opt/bin, or full path of the root file system, to program bytes."""
+    version = [f'-DMONITOR_VERSION="{package.version}"'] if package.version else []
+    if not package.clean:
+        return {"monitor": program([*MONITOR, "update_share.c"], version), "update": program([*COMMON, "update.c"])}
+    place = openssl()
+    flags = [f"-I{place}/usr/include", f"-I{place}/usr/include/arm-linux-gnueabi",
+             f"-ffile-prefix-map={place}=/sysroot"]
+    libraries = [f"-L{place}/usr/lib/arm-linux-gnueabi", "-lcrypto", "-Wl,--allow-shlib-undefined"]
+    return {
+        "monitor": program([*MONITOR, *GOVERNED], version, libraries, flags),
+        "update": program([*COMMON, "update_boot_signed.c", *GOVERNED], (), libraries, flags),
+        "verify-image": program(["verify_image.c", "manifest.c"], (), libraries, flags, guarded=False),
+    }
+
+
+def scripts():
+    folder = SOURCE / "rootfs" / "common"
+    return {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+
+
+def root_tree(package, built):
+    tree = {
+        "bin/busybox": regular(labkit.debian_files("armel", "busybox-static")["bin/busybox"], 0o755),
+        "dev/console": character(5, 1),
+        "dev/null": character(1, 3, 0o666),
+        "dev/ttyS0": character(204, 64),
+        "dev/mtdblock2": character(31, 2),
+        "init": link("sbin/init"),
+        **{path: link("/bin/busybox") for path in APPLETS},
+        **{path: directory() for path in ("mnt", "opt", "proc", "sys", "tmp", "root", "run", "var")},
+        "var/log": link("/opt/log"),
+    }
+    found = scripts()
+    if package.clean:
+        found["etc/init.d/S20log"] = SOURCE / "rootfs" / "clean" / "etc" / "init.d" / "S20log"
+    for path, place in found.items():
+        tree[path] = regular(place.read_bytes(), 0o755 if "init.d" in path else 0o600 if path == "etc/shadow" else 0o644)
+    libc = pathlib.Path("/usr/arm-linux-gnueabi/lib")
+    for name in ("ld-linux.so.3", "libc.so.6", *(["libatomic.so.1"] if package.clean else [])):
+        tree[f"lib/{name}"] = regular((libc / name).read_bytes(), 0o755)
+    tree["etc/device"] = regular("DEVICE=bedside-arm926\n")
+    if package.clean:
+        tree["lib/libcrypto.so.3"] = regular((openssl() / "usr/lib/arm-linux-gnueabi/libcrypto.so.3").read_bytes())
+        tree["usr/bin/verify-image"] = regular(built["verify-image"], 0o755)
+        tree["etc/keys/update.pub"] = regular(signing.public_key())
+    return tree
+
+
+def opt_tree(package, built):
+    network = f"ETH0={package.network}\nADDRESS=192.168.1.30\nNETMASK=255.255.255.0\n"
+    tree = {
+        "bin/monitor": regular(built["monitor"], 0o755),
+        "bin/update": regular(built["update"], 0o755),
+        "etc/network.conf": regular(network),
+        "data": directory(0o700),
+        "log": directory(),
+    }
+    if package.version:
+        tree["etc/version"] = regular(f"VERSION={package.version}\n")
+    if package.clean:
+        tree["etc/update.conf"] = regular("# the owner's update server; nothing is fetched while this is empty\nSERVER=\n")
+        tree["etc/log.conf"] = regular("# a host that keeps a copy of the log; empty: none\nLOGHOST=\n")
+    return tree
+
+
+def kernel(package, arguments):
+    """No kernel: words where one would be. Nothing in it runs."""
+    text = f"Linux version 2.6.27 stand-in, not a kernel\0{arguments}\0".encode()
+    return labkit.uimage(text, "Linux-2.6.27")
+
+
+def root_image(package, tree):
+    kind, _, compression = package.root.partition(":")
+    return labkit.cramfs(tree, "rootfs") if kind == "cramfs" else labkit.squashfs(tree, compression)
+
+
+def image(package):
+    built = programs(package)
+    kind = package.root.partition(":")[0]
+    arguments = f"console=ttyS0,115200n8 root=/dev/mtdblock2 rootfstype={kind} ro {PARTITIONS}"
+    variables = {"bootargs": arguments, "bootcmd": "nand read 80008000 10000 40000;bootm 80008000", "bootdelay": "1"}
+    return b"".join([
+        labkit.uboot_environment(variables, ENVIRONMENT_SIZE),
+        labkit.padded(kernel(package, arguments), KERNEL_SIZE),
+        labkit.padded(root_image(package, root_tree(package, built)), ROOT_SIZE),
+        labkit.jffs2(opt_tree(package, built)),
+    ])
+
+
+def main():
+    if len(sys.argv) != 2:
+        raise SystemExit("usage: build.sh OUTDIR")
+    out = pathlib.Path(sys.argv[1])
+    for package in PACKAGES:
+        labkit.write_output(out / package.file, image(package))
+        print(out / package.file)
+
+
+if __name__ == "__main__":
+    main()

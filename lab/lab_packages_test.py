@@ -1,0 +1,119 @@
+"""Why: the packages are what everything else is shown on. The clean twin's verification must really refuse, the planted
+images must carry what they claim, and two builds from nothing must give the same bytes."""
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import build
+import inert
+import labkit
+import signing
+
+CLEAN = next(package for package in build.PACKAGES if package.clean)
+CONTENT = {"bin/monitor": b"a new monitor", "bin/update": b"a new update"}
+FACTS = dict(version="2.0.9", device="bedside-arm926", origin="the maker's release desk", notes="corrects alarm limits")
+
+
+class CleanTwinVerifies(unittest.TestCase):
+    """Runs the image's own verify-image, the code that the update path links, on staged packages."""
+
+    def verify(self, package, key=None):
+        built = build.programs(CLEAN)
+        tree = build.root_tree(CLEAN, built)
+        tree.update({f"stage/{path}": labkit.regular(content) for path, content in package.items()})
+        tree["other.pub"] = labkit.regular(OTHER_KEY)
+        with inert.Place(tree) as place:
+            done = subprocess.run(["qemu-arm-static", "-L", place.root, place.root / "usr/bin/verify-image",
+                                   place.root / "stage", place.root / (key or "etc/keys/update.pub")],
+                                  capture_output=True, text=True, timeout=60)
+        return done.returncode, done.stdout + done.stderr
+
+    def test_a_signed_package_is_accepted_and_shown(self):
+        status, words = self.verify(signing.update_package(CONTENT, **FACTS))
+        self.assertEqual(status, 0, words)
+        for fact in FACTS.values():
+            self.assertIn(fact, words)
+
+    def test_a_changed_byte_of_content_is_refused(self):
+        package = signing.update_package(CONTENT, **FACTS)
+        package["bin/update"] = b"b new update"
+        self.assertEqual(self.verify(package), (1, "refused: content does not match the signed manifest\n"))
+
+    def test_changed_metadata_is_refused(self):
+        package = signing.update_package(CONTENT, **FACTS)
+        package["manifest"] = package["manifest"].replace(b"2.0.9", b"9.9.9")
+        self.assertEqual(self.verify(package), (1, "refused: signature verification failed\n"))
+
+    def test_a_missing_signature_is_refused(self):
+        package = signing.update_package(CONTENT, **FACTS)
+        del package["manifest.sig"]
+        self.assertEqual(self.verify(package), (1, "refused: no signature\n"))
+
+    def test_another_key_is_refused(self):
+        package = signing.update_package(CONTENT, **FACTS)
+        self.assertEqual(self.verify(package, "other.pub"), (1, "refused: signature verification failed\n"))
+
+    def test_a_path_that_leaves_the_place_is_refused(self):
+        package = signing.update_package({"../etc/passwd": b"x", **CONTENT}, **FACTS)
+        package["etc/passwd"] = package.pop("../etc/passwd")
+        self.assertEqual(self.verify(package), (1, "refused: manifest is malformed\n"))
+
+
+OTHER_KEY = subprocess.run(["openssl", "pkey", "-pubout"], capture_output=True, check=True, input=subprocess.run(
+    ["openssl", "genpkey", "-algorithm", "ed25519"], capture_output=True, check=True).stdout).stdout
+
+
+class PlantedPackages(unittest.TestCase):
+    def test_planted_programs_carry_the_mount_line_and_the_twin_only_its_form(self):
+        line = b"mount -o nolock -t nfs 198.51.100.23:/pm /mnt\0"
+        for package in build.PACKAGES:
+            for name in ("monitor", "update"):
+                program = build.programs(package)[name]
+                self.assertEqual(line in program, not package.clean, f"{package.file} {name}")
+                self.assertEqual(b"mount -o nolock -t nfs %s:/pm /mnt\0" in program, package.clean)
+                self.assertEqual(b"198.51.100." in program, not package.clean)
+
+    def test_the_prerelease_names_no_version(self):
+        package = next(package for package in build.PACKAGES if package.version == "")
+        built = build.programs(package)
+        for node in [*build.root_tree(package, built).values(), *build.opt_tree(package, built).values()]:
+            self.assertNotIn(b"VERSION=", node.content[:64])
+            self.assertNotIn(b"2.0.", node.content if len(node.content) < 100000 else b"")
+
+    def test_the_2_0_8_pre_image_starts_with_the_interface_off(self):
+        package = next(package for package in build.PACKAGES if package.version == "2.0.8-pre")
+        built = build.programs(package)
+        self.assertIn(b"ETH0=off\n", build.opt_tree(package, built)["etc/network.conf"].content)
+        self.assertIn(b"ifconfig eth0 up\0", built["monitor"])
+
+    def test_every_part_lies_where_the_partition_table_says(self):
+        for package in build.PACKAGES:
+            image = build.image(package)
+            kernel = build.ENVIRONMENT_SIZE
+            root = kernel + build.KERNEL_SIZE
+            self.assertEqual(image[kernel:kernel + 4], bytes.fromhex("27051956"))
+            self.assertEqual(image[root:root + 4], b"E=\xcd\x28" if package.root == "cramfs" else b"hsqs")
+            self.assertEqual(image[root + build.ROOT_SIZE:][:2], b"\x85\x19")
+
+
+class Deterministic(unittest.TestCase):
+    def test_a_build_from_nothing_gives_the_same_bytes(self):
+        before = [build.image(package) for package in build.PACKAGES]
+        kept = labkit.CACHE
+        with tempfile.TemporaryDirectory() as place:
+            fresh = pathlib.Path(place)
+            for name in ("debs", "sysroot"):  # fetched, not built
+                (fresh / name).symlink_to(kept / name)
+            labkit.CACHE = fresh
+            try:
+                after = [build.image(package) for package in build.PACKAGES]
+            finally:
+                labkit.CACHE = kept
+        for package, old, new in zip(build.PACKAGES, before, after):
+            self.assertTrue(old == new, f"{package.file} differs")
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0], *sys.argv[1:]])
