@@ -14,7 +14,7 @@ from labkit import SOURCE, character, directory, link, regular
 COMPILER = "arm-linux-gnueabi-gcc"
 FLAGS = ["-march=armv5te", "-marm", "-O2", "-g", "-std=gnu11", "-no-pie", "-fno-pie"]
 COMMON = ["screen.c", "settings.c"]
-MONITOR = [*COMMON, "monitor.c", "patient.c", "vitals.c"]
+MONITOR = [*COMMON, "monitor.c", "patient.c", "vitals.c", "central.c", "central_frames.c", "central_hl7.c"]
 GOVERNED = ["update_signed.c", "manifest.c", "audit.c"]
 
 APPLETS = """bin/sh bin/ash bin/cat bin/chmod bin/cp bin/date bin/dd bin/df bin/echo bin/grep bin/hostname bin/kill bin/ln
@@ -41,7 +41,7 @@ PACKAGES = [
     Package("monitor-2.0.6.bin", "2.0.6", "cramfs", "on"),
     Package("monitor-prerelease.bin", "", "squashfs:gzip", "on"),
     Package("monitor-2.0.8-pre.bin", "2.0.8-pre", "squashfs:xz", "off"),
-    Package("monitor-clean.bin", "2.0.8", "cramfs", "on", clean=True),
+    Package("monitor-clean.bin", "2.0.8", "squashfs:gzip", "on", clean=True),
 ]
 
 
@@ -71,13 +71,13 @@ def programs(package):
     """Path beneath /opt/bin, or full path of the root file system, to program bytes."""
     version = [f'-DMONITOR_VERSION="{package.version}"'] if package.version else []
     if not package.clean:
-        return {"monitor": program([*MONITOR, "update_share.c"], version), "update": program([*COMMON, "update.c"])}
+        return {"monitor": program([*MONITOR, "central_plain.c", "update_share.c"], version), "update": program([*COMMON, "update.c"])}
     place = openssl()
     flags = [f"-I{place}/usr/include", f"-I{place}/usr/include/arm-linux-gnueabi",
-             f"-ffile-prefix-map={place}=/sysroot"]
-    libraries = [f"-L{place}/usr/lib/arm-linux-gnueabi", "-lcrypto", "-Wl,--allow-shlib-undefined"]
+             f"-ffile-prefix-map={place}=/sysroot", f"-L{place}/usr/lib/arm-linux-gnueabi"]
+    libraries = ["-lcrypto", "-Wl,--allow-shlib-undefined"]
     return {
-        "monitor": program([*MONITOR, *GOVERNED], version, libraries, flags),
+        "monitor": program([*MONITOR, "central_tls.c", *GOVERNED], version, ["-lssl", *libraries], flags),
         "update": program([*COMMON, "update_boot_signed.c", *GOVERNED], (), libraries, flags),
         "verify-image": program(["verify_image.c", "manifest.c"], (), libraries, flags, guarded=False),
     }
@@ -110,7 +110,8 @@ def root_tree(package, built):
         tree[f"lib/{name}"] = regular((libc / name).read_bytes(), 0o755)
     tree["etc/device"] = regular("DEVICE=bedside-arm926\n")
     if package.clean:
-        tree["lib/libcrypto.so.3"] = regular((openssl() / "usr/lib/arm-linux-gnueabi/libcrypto.so.3").read_bytes())
+        for name in ("libcrypto.so.3", "libssl.so.3"):
+            tree[f"lib/{name}"] = regular((openssl() / "usr/lib/arm-linux-gnueabi" / name).read_bytes())
         tree["usr/bin/verify-image"] = regular(built["verify-image"], 0o755)
         tree["etc/keys/update.pub"] = regular(signing.public_key())
     return tree
@@ -129,6 +130,8 @@ def opt_tree(package, built):
         tree["etc/version"] = regular(f"VERSION={package.version}\n")
     if package.clean:
         tree["etc/update.conf"] = regular("# the owner's update server; nothing is fetched while this is empty\nSERVER=\n")
+        tree["etc/central.conf"] = regular("# the owner's central station and HL7 receiver; nothing is sent while they are empty\n"
+                                           "CENTRAL=\nHL7=\nSEND_PATIENT_DATA=no\n")
         tree["etc/log.conf"] = regular("# a host that keeps a copy of the log; empty: none\nLOGHOST=\n")
     return tree
 

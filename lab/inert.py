@@ -26,10 +26,14 @@ def unavailable():
 
 
 def _box():
-    words = ["unshare", "--user", "--mount", "--pid", "--net", "--fork", "--kill-child", "--"]
-    if os.geteuid() == 0:
-        words = ["setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups", "--no-new-privs", "--", *words]
-    return words
+    return [*as_nobody(), "unshare", "--user", "--mount", "--pid", "--net", "--fork", "--kill-child", "--"]
+
+
+def as_nobody():
+    """The words before a command that drop root, where there is root to drop."""
+    if os.geteuid() != 0:
+        return []
+    return ["setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups", "--no-new-privs", "--"]
 
 
 def start(command, cwd):

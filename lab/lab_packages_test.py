@@ -98,6 +98,62 @@ class PlantedPackages(unittest.TestCase):
             self.assertEqual(image[root + build.ROOT_SIZE:][:2], b"\x85\x19")
 
 
+# Runs inside namespaces of its own with nothing but a loopback that owns the two addresses: takes what `monitor` sends.
+LISTENER = """
+import socket, subprocess, sys
+for word in ("link set lo up", "addr add 198.51.100.23/32 dev lo", "addr add 198.51.100.24/32 dev lo"):
+    subprocess.run(["ip", *word.split()], check=True)
+servers = [socket.create_server((address, port)) for address, port in (("198.51.100.23", 515), ("198.51.100.24", 2575))]
+monitor = subprocess.Popen(["qemu-arm-static", "-L", sys.argv[1], sys.argv[1] + "/opt/bin/monitor"],
+                           stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+monitor.stdin.write(sys.argv[2].encode())
+monitor.stdin.flush()
+frames = b""
+try:
+    servers[0].settimeout(30)
+    stream, _ = servers[0].accept()
+    stream.settimeout(30)
+    while len(frames) < 2048:
+        frames += stream.recv(4096)
+finally:
+    monitor.kill()
+sys.stdout.buffer.write(frames)
+"""
+
+
+class PlantedSenderOnTheWire(unittest.TestCase):
+    def test_the_patient_record_lies_where_the_decoder_expects_it(self):
+        package = build.PACKAGES[0]
+        built = build.programs(package)
+        tree = build.root_tree(package, built)
+        tree.update({f"opt/{path}": node for path, node in build.opt_tree(package, built).items()})
+        tree["run/closed-box"] = labkit.regular("")
+        keys = "MAcardiology\n7\ncanary-name\ncanary-number\n20200101\n180\n75\n19700102\nA\ncanary-doctor\n"
+        with inert.Place(tree) as place:
+            box = ["unshare", "--user", "--map-root-user", "--net", "--pid", "--fork", "--kill-child", "--"]
+            done = subprocess.run([*inert.as_nobody(), *box, "/usr/bin/python3", "-c", LISTENER, place.root, keys],
+                                  capture_output=True, timeout=120)
+        self.assertEqual(done.returncode, 0, done.stderr.decode())
+        frames = []
+        rest = done.stdout
+        while len(rest) >= 4 and len(rest) >= 2 + int.from_bytes(rest[:2], "little"):
+            end = 2 + int.from_bytes(rest[:2], "little")
+            frames.append(rest[:end])
+            rest = rest[end:]
+        self.assertEqual([frame[2] for frame in frames], [5] * len(frames))
+        self.assertEqual([frame[3] for frame in frames[:4]], [0x3E, 0x45, 0x49, 0x46])
+        record = frames[0][4:]
+        self.assertEqual(record[:0x20].rstrip(b"\0"), b"cardiology")
+        self.assertEqual(record[0x22], 7)
+        self.assertEqual(record[0x23:0x43].rstrip(b"\0"), b"canary-name")
+        self.assertEqual(record[0x43:0x63].rstrip(b"\0"), b"canary-number")
+        self.assertEqual(record[0x63:0x6B], b"20200101")
+        self.assertEqual(record[0x74:0x78], bytes([180, 0, 75, 0]))
+        self.assertEqual(record[0x7C:0x84], b"19700102")
+        self.assertEqual(record[0x8C:0x8D], b"A")
+        self.assertEqual(record[0x8D:0xAD].rstrip(b"\0"), b"canary-doctor")
+
+
 class Deterministic(unittest.TestCase):
     def test_a_build_from_nothing_gives_the_same_bytes(self):
         before = [build.image(package) for package in build.PACKAGES]

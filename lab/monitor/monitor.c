@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "central.h"
 #include "patient.h"
 #include "screen.h"
 #include "settings.h"
@@ -74,6 +75,7 @@ int main(void) {
   for (;;) {
     vitals_read(&now, tick++);
     if (tick % 5 == 1) show_vitals(&now);
+    central_tick(&patient, &now, tick);
     if (keypad_key(1000) == 'M' && menu(&patient)) return EXIT_SUCCESS;
   }
 }

@@ -38,10 +38,10 @@ int keypad_key(int timeout_ms) {
 size_t keypad_line(const char *prompt, char *out, size_t size) {
   size_t used = 0;
   screen_line("%s", prompt);
-  while (used + 1 < size) {
+  for (;;) {
     int key = keypad_key(30000);
     if (key < 0 || key == '\n' || key == '\r') break;
-    out[used++] = (char)key;
+    if (used + 1 < size) out[used++] = (char)key;
   }
   out[used] = '\0';
   return used;

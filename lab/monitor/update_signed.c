@@ -85,9 +85,16 @@ int update_run(void) {
   return 0;
 }
 
-void update_settings(void) {
+static void ask_for(const char *file, const char *key, const char *prompt) {
   char value[64];
-  if (keypad_line("Update server:", value, sizeof value) == 0) return;
-  setting_write("/opt/etc/update.conf", "SERVER", value);
-  audit("update server set to %s", value);
+  if (keypad_line(prompt, value, sizeof value) == 0) return;
+  setting_write(file, key, value);
+  audit("setting %s changed to %s", key, value);
+}
+
+void update_settings(void) {
+  ask_for("/opt/etc/update.conf", "SERVER", "Update server:");
+  ask_for("/opt/etc/central.conf", "CENTRAL", "Central station:");
+  ask_for("/opt/etc/central.conf", "HL7", "HL7 receiver:");
+  ask_for("/opt/etc/central.conf", "SEND_PATIENT_DATA", "Send patient data to it (yes/no):");
 }
