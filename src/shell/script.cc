@@ -6,12 +6,12 @@
 #include <array>
 
 #include "base/text.h"
+#include "shell/carriers.h"
 
 namespace shell {
 
 namespace {
 
-std::string_view base_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }  // npos + 1 is 0
 
 }  // namespace
 

@@ -30,7 +30,7 @@ struct Origin {
     environment,        // a variable that nobody assigns
     command,            // the output of a command that is not evaluated
   } kind = Kind::literal;
-  std::string file;        // where it stands; for setting: the file that would hold it, or empty
+  std::string file{};        // where it stands; for setting: the file that would hold it, or empty
   std::uint32_t line = 0;  // 1-based; 0: not known
   std::string key;         // variable, option or command
   bool operator==(const Origin&) const = default;
@@ -45,14 +45,14 @@ struct Word {
   std::vector<Origin> origins;            // of all parts, in order, without repeats
   std::vector<std::string> alternatives;  // all values that were seen possible, `text` first, when more than one (at most 8)
   bool has_glob = false;                  // an unquoted * ? or [ is left in it (pathname expansion is not done)
-  std::string raw;                        // as written in the source
+  std::string raw{};                        // as written in the source
 };
 
 struct Redirect {
   int fd = -1;                // -1: the operator's own default; -2: {name} (bash)
   std::string op;             // < > >> >| <> <& >& << <<- <<< &> &>>
-  Word target;                // for << the delimiter
-  std::string here_document;  // expanded unless the delimiter was quoted; unknown parts as in a word
+  Word target{};                // for << the delimiter
+  std::string here_document{};  // expanded unless the delimiter was quoted; unknown parts as in a word
   bool here_resolved = true;
 };
 
@@ -66,27 +66,28 @@ struct Condition {
 };
 
 struct Command {
-  std::vector<std::pair<std::string, Word>> assignments;
-  std::vector<Word> words;  // empty for a bare assignment or redirect
-  std::vector<Redirect> redirects;
+  std::vector<std::pair<std::string, Word>> assignments{};
+  std::vector<Word> words{};  // empty for a bare assignment or redirect
+  std::vector<Redirect> redirects{};
   std::uint32_t line = 0;   // 1-based, in `file`
-  std::string file;         // the script, or a file that it sources
-  std::string raw;          // the source text of the simple command, for evidence
-  std::vector<Condition> guards;  // outermost first
+  std::string file{};         // the script, or a file that it sources
+  std::string raw{};          // the source text of the simple command, for evidence
+  std::vector<Condition> guards{};  // outermost first
   int pipe_id = -1;         // commands of one pipeline share it; -1: not in a pipeline
   int pipe_position = 0;
   bool background = false;
   bool in_loop = false;
-  std::string function;     // enclosing function; "" at top level
-  std::vector<Word> call_arguments;  // $1 ... of that function in this instance
+  std::string function{};     // enclosing function; "" at top level
+  std::vector<Word> call_arguments{};  // $1 ... of that function in this instance
   bool reached = true;      // false: after an unconditional exit, on a branch whose condition is constant, or in a function that nobody calls
-  std::optional<std::uint32_t> captured_by;  // runs inside $(...) of that command
+  std::optional<std::uint32_t> captured_by{};  // runs inside $(...) of that command
+  bool calls_function = false;  // words[0] is a function of the script, not a program
   bool is_trap = false;     // the action of a trap
 };
 
 struct Function {
   std::string name;
-  std::string file;
+  std::string file{};
   std::uint32_t line = 0;
   std::uint32_t calls = 0;  // instances in Script::commands that are reached
 };
