@@ -17,7 +17,15 @@ namespace {
 
 constexpr std::uint64_t kept_file_limit = 64'000'000;  // no file of ours is larger
 
-std::string file_name(const std::string& role) { return percent_encode(role) + ".json"; }
+// A name for a file of ours out of a name from metadata: no '/', and no '.' in front, so that it is neither "..", hidden,
+// nor one of our temporary files.
+std::string safe_name(const std::string& name) {
+  std::string out = percent_encode(name);
+  if (out.starts_with('.')) out.replace(0, 1, "%2E");
+  return out;
+}
+
+std::string file_name(const std::string& role) { return safe_name(role) + ".json"; }
 
 std::string joined(const std::string& base, const std::string& rest) { return base.ends_with('/') ? base + rest : base + "/" + rest; }
 
@@ -75,7 +83,7 @@ Result<Client> Client::open(const std::string& directory, std::string metadata_u
 }
 
 std::string Client::metadata_url(const std::string& role, std::optional<std::int64_t> version) const {
-  const std::string name = file_name(role);
+  const std::string name = percent_encode(role) + ".json";
   return joined(url_, version ? fmt::format("{}.{}", *version, name) : name);
 }
 
@@ -185,7 +193,7 @@ Result<TargetFile> Client::find(const std::string& path) {
 }
 
 Result<std::string> Client::download(const TargetFile& target, const std::string& base_url, const std::string& directory) {
-  const std::string name = percent_encode(target.path);
+  const std::string name = safe_name(target.path);
   const std::string path = joined(directory, name);
   if (already_there(path, target)) return path;
   if (target.length > options_.artifact_limit)

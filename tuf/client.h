@@ -6,7 +6,7 @@
 //   auto target = client->find("firmware.swu");     // signed length, hashes and custom fields
 //   client->download(*target, "https://example.org/targets", "/var/lib/device/incoming");
 //
-// Metadata is kept under unversioned names (root.json, …; a delegated role's name is percent-encoded), each file
+// Metadata is kept under unversioned names (root.json, …; a delegated role's name is percent-encoded, a leading '.' too), each file
 // whole or absent whatever moment the power fails. A refusal leaves what was trusted before.
 #pragma once
 
@@ -49,7 +49,7 @@ class Client {
   // does. A delegated role on the way that cannot be verified ends the search with that error.
   Result<TargetFile> find(const std::string& path);
 
-  // The artifact's file in `directory`, its name the percent-encoded target path. Fetched only when the file there does
+  // The artifact's file in `directory`, its name the percent-encoded target path (a leading '.' too). Fetched only when the file there does
   // not already have the signed length and hashes; complete and verified before it takes that name.
   Result<std::string> download(const TargetFile& target, const std::string& base_url, const std::string& directory);
 

@@ -27,22 +27,31 @@ struct Transfer {
   bool refused = false;
 };
 
+constexpr std::uint64_t aside_limit = 1U << 20;  // bytes of error pages and redirects' bodies that are borne with
+
+long status_of(CURL* handle) {
+  long status = 0;
+  curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
+  return status;
+}
+
 std::size_t take_body(char* data, std::size_t, std::size_t length, void* user) {
   auto& transfer = *static_cast<Transfer*>(user);
-  long status = 0;
-  curl_easy_getinfo(transfer.handle, CURLINFO_RESPONSE_CODE, &status);
-  if (status >= 300) {  // an error page or a redirect's body is not the file; it counts all the same
-    transfer.received += length;
-    transfer.too_long = transfer.received > std::max<std::uint64_t>(transfer.limit, 1U << 20);
-    return transfer.too_long ? 0 : length;
-  }
-  if (length > transfer.limit - transfer.received) {
-    transfer.too_long = true;
-    return 0;
-  }
+  if (status_of(transfer.handle) != 200) return length;  // not the file; watch() counts it
+  transfer.too_long = length > transfer.limit - transfer.received;
+  if (transfer.too_long) return 0;
   transfer.received += length;
   transfer.refused = !(*transfer.sink)({data, length});
   return transfer.refused ? 0 : length;
+}
+
+// Sees what take_body() does not: lengths announced, and bodies that libcurl passes over while it follows a redirect.
+int watch(void* user, curl_off_t announced, curl_off_t received, curl_off_t, curl_off_t) {
+  auto& transfer = *static_cast<Transfer*>(user);
+  const auto past = [](curl_off_t bytes, std::uint64_t limit) { return bytes > 0 && static_cast<std::uint64_t>(bytes) > limit; };
+  if (past(received, std::max(transfer.limit, aside_limit))) transfer.too_long = true;
+  if (status_of(transfer.handle) == 200 && past(announced, transfer.limit)) transfer.too_long = true;
+  return transfer.too_long ? 1 : 0;
 }
 
 // Header bytes have no limit of their own in this libcurl; a mebibyte of them is none that we want.
@@ -73,9 +82,7 @@ class CurlFetcher final : public Fetcher {
     std::array<char, CURL_ERROR_SIZE> reason{};
     set_options(url, limit, transfer, header_bytes, reason.data());
     const CURLcode code = curl_easy_perform(curl_);
-    long status = 0;
-    curl_easy_getinfo(curl_, CURLINFO_RESPONSE_CODE, &status);
-    return outcome(url, code, status, transfer, reason[0] != '\0' ? reason.data() : curl_easy_strerror(code));
+    return outcome(url, code, status_of(curl_), transfer, reason[0] != '\0' ? reason.data() : curl_easy_strerror(code));
   }
 
  private:
@@ -94,6 +101,9 @@ class CurlFetcher final : public Fetcher {
     curl_easy_setopt(curl_, CURLOPT_LOW_SPEED_TIME, limits_.stall_seconds);
     const auto megabytes = static_cast<long>(std::min<std::uint64_t>(limit / 1'000'000, 100'000));
     curl_easy_setopt(curl_, CURLOPT_TIMEOUT_MS, limits_.total_ms + megabytes * limits_.ms_per_megabyte);
+    curl_easy_setopt(curl_, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(curl_, CURLOPT_XFERINFOFUNCTION, watch);
+    curl_easy_setopt(curl_, CURLOPT_XFERINFODATA, &transfer);
     curl_easy_setopt(curl_, CURLOPT_WRITEFUNCTION, take_body);
     curl_easy_setopt(curl_, CURLOPT_WRITEDATA, &transfer);
     curl_easy_setopt(curl_, CURLOPT_HEADERFUNCTION, take_header);
@@ -101,11 +111,11 @@ class CurlFetcher final : public Fetcher {
   }
 
   static Result<void> outcome(const std::string& url, CURLcode code, long status, const Transfer& transfer, const char* reason) {
-    if (transfer.too_long) return fail(Error::Kind::too_long, fmt::format("{}: more than {} bytes", url, transfer.limit));
     if (transfer.refused) return fail(Error::Kind::storage, fmt::format("{}: the bytes could not be kept", url));
+    if (status == 404 || status == 403 || status == 410) return fail(Error::Kind::not_found, fmt::format("{}: HTTP status {}", url, status));
+    if (transfer.too_long) return fail(Error::Kind::too_long, fmt::format("{}: more than {} bytes", url, transfer.limit));
     if (code == CURLE_OPERATION_TIMEDOUT) return fail(Error::Kind::too_slow, fmt::format("{}: {}", url, reason));
     if (code != CURLE_OK) return fail(Error::Kind::unreachable, fmt::format("{}: {}", url, reason));
-    if (status == 404 || status == 403 || status == 410) return fail(Error::Kind::not_found, fmt::format("{}: HTTP status {}", url, status));
     if (status != 200) return fail(Error::Kind::unreachable, fmt::format("{}: HTTP status {}", url, status));
     return {};
   }

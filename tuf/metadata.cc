@@ -183,7 +183,7 @@ bool in_set(std::string_view set, char c) {  // `set` with its brackets
 std::optional<std::int64_t> read_date(std::string_view text) {
   constexpr std::string_view shape = "0000-00-00T00:00:00Z";
   std::string whole(text);
-  if (const auto dot = text.find('.'); dot != std::string_view::npos) {
+  if (const std::size_t dot = shape.size() - 1; text.size() > dot && text[dot] == '.') {
     const auto end = text.find_first_not_of("0123456789", dot + 1);
     if (end == dot + 1 || end == std::string_view::npos) return std::nullopt;
     whole.erase(dot, end - dot);
