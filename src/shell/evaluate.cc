@@ -461,6 +461,7 @@ void Evaluator::run_case(const ast::Command& command, State& state) {
 Truth Evaluator::call(Defined& function, std::vector<Value> arguments, std::vector<Word> words, State& state) {
   if (call_depth_ >= max_call_depth || function.body == nullptr) return Truth::unknown;
   if (dry_ == 0 && function.instances >= max_instances) return Truth::unknown;
+  if (dry_ == 0 && function.instances > 0 && (uncalled_ || state.life != State::Life::alive)) return Truth::unknown;
   if (dry_ == 0) ++function.instances;
   if (state.life == State::Life::alive && !uncalled_ && dry_ == 0) ++script_.functions[function.index].calls;
   ++call_depth_;
