@@ -11,6 +11,7 @@ namespace bedside {
 namespace {
 
 constexpr float silent = 0.004F;        // mV RMS in 8-20 Hz: below this there is nothing to scale to
+constexpr float smallest_peak = 0.008F;  // mV RMS: no QRS is smaller
 constexpr float smallest_scale = 0.02F;  // mV RMS: a QRS of about 0.1 mV
 
 // A band-pass of `taps` (odd) by the window method (Hamming), unit gain at the geometric centre of the band.
@@ -121,12 +122,15 @@ void QrsDetector::learn() {
     std::sort(tops.begin(), tops.end());
     lead.scale = std::max(smallest_scale, 0.9F * tops[1]);
     lead.heights.fill(lead.scale);
+    lead.wide_scale = 1.5F * lead.scale;
+    lead.wide_heights.fill(lead.wide_scale);
   }
   update_noise();
   last_beat_ = newest;
 }
 
-// Noise of a lead: the 30th percentile of its energy over the last 1.5 s. Weights are the squared signal-to-noise ratios, shared out.
+// Noise of a lead: the 30th percentile of its energy over the last 1.5 s. Signal: the 95th, at most a typical beat. Weights are
+// the ratios of the two, shared out.
 void QrsDetector::update_noise() {
   const std::int64_t newest = now_ - 2 - taps_ / 2 - samples(0.05);
   std::array<float, 64> values{};
@@ -138,8 +142,9 @@ void QrsDetector::update_noise() {
       values[k] = lead.energy[static_cast<std::size_t>((newest - static_cast<std::int64_t>(static_cast<double>(k) * stride)) & (history - 1))];
     std::nth_element(values.begin(), values.begin() + 19, values.end());
     lead.noise = std::max(silent, values[19]);
-    const float ratio = std::min(lead.scale / lead.noise, 20.0F);
-    lead.weight = ratio * ratio;
+    std::nth_element(values.begin(), values.begin() + 60, values.end());
+    const float top = std::min(lead.scale, values[60]);  // a lead that went flat has no top
+    lead.weight = std::clamp(top / lead.noise, 0.05F, 20.0F);
     if (lead.missing > samples(0.2)) lead.weight *= 1e-3F;
     total += lead.weight;
   }
@@ -183,7 +188,10 @@ std::optional<Beat> QrsDetector::judge_due() {
   std::move(waiting_.begin() + 1, waiting_.begin() + static_cast<std::ptrdiff_t>(waiting_count_), waiting_.begin());
   --waiting_count_;
   const bool refractory = last_beat_ >= 0 && beats_ > 0 && peak.at - last_beat_ < samples(0.18);
-  judged_ = QrsCandidate{r_peak(peak.at) * decimation_, features, score, score > 0 && !refractory};
+  float volts = 0;
+  for (int i = 0; i < leads_; ++i) volts += lead_[i].weight * peak.energy[i];
+  const bool present = volts > smallest_peak;
+  judged_ = QrsCandidate{r_peak(peak.at) * decimation_, features, score, score > 0 && !refractory && present};
   if (!judged_->accepted) return std::nullopt;
   int shift = 0;
   compare_templates(peak.at, likeness, best, shift);
@@ -211,7 +219,8 @@ std::array<float, qrs_feature_count> QrsDetector::describe(const Peak& peak, flo
     (gap < 0.26F ? soon : later) = std::max(gap < 0.26F ? soon : later, waiting_[i].height);
   }
   int shift = 0;
-  compare_templates(peak.at, likeness, best, shift);
+  float alone = 0;
+  compare_templates(peak.at, likeness, best, shift, &alone);
   const float height = clipped_log(peak.height, -3, 1.5F);
 
   std::array<float, qrs_feature_count> f{};
@@ -231,6 +240,27 @@ std::array<float, qrs_feature_count> QrsDetector::describe(const Peak& peak, flo
   f[13] = height * std::max(0.0F, likeness);
   f[14] = std::exp(-(place - 1) * (place - 1) / 0.03F);
   f[15] = last_confidence_;
+  float greatest = 0, wide = 0;
+  for (int i = 0; i < leads_; ++i) {
+    if (lead_[i].weight > 0.05F) greatest = std::max(greatest, peak.energy[i] / lead_[i].scale);
+    wide += lead_[i].weight * wide_rms(lead_[i], peak.at) / lead_[i].wide_scale;
+  }
+  f[16] = clipped_log(greatest, -3, 1.5F);
+  f[17] = clipped_log(wide, -3, 1.5F);
+  f[18] = std::max(0.0F, alone);
+  float next = 0.8F;
+  for (std::size_t i = waiting_count_; i-- > 1;)
+    if (waiting_[i].height > 0.6F) next = static_cast<float>(waiting_[i].at - peak.at) / static_cast<float>(rate_);
+  f[19] = std::min(next / rr, 1.5F);
+  f[20] = std::min(since, 2.0F);
+  float before = peak.height, after = peak.height;
+  for (int k = 0; k < samples(0.2); ++k) {
+    before = std::min(before, value(peak.at - k));
+    after = std::min(after, value(peak.at + k));
+  }
+  f[21] = clipped_log(peak.height / std::max({before, after, 0.01F}), 0, 4);
+  f[22] = last_slowness_;
+  f[23] = static_cast<float>(waiting_count_) / 8;
   return f;
 }
 
@@ -250,10 +280,18 @@ float QrsDetector::slowness(std::int64_t at) const {
   return sum;
 }
 
+float QrsDetector::wide_rms(const Lead& lead, std::int64_t at) const {
+  const int half = samples(0.06);
+  float sum = 0;
+  for (int k = -half; k <= half; ++k) sum += wide_at(lead, at + k) * wide_at(lead, at + k);
+  return std::sqrt(sum / static_cast<float>(2 * half + 1));
+}
+
 // The normalised correlation of the wide signal around `at` with each template, best shift within 40 ms, leads weighted.
-void QrsDetector::compare_templates(std::int64_t at, float& likeness, int& best, int& shift) const {
+void QrsDetector::compare_templates(std::int64_t at, float& likeness, int& best, int& shift, float* alone) const {
   likeness = -1;
   best = -1;
+  float single = -1;
   const int half = std::min(samples(0.09), max_template / 2 - 1), reach = samples(0.04);
   for (int s = -reach; s <= reach; s += 2) {
     std::array<float, max_ecg_leads> power{};
@@ -267,7 +305,9 @@ void QrsDetector::compare_templates(std::int64_t at, float& likeness, int& best,
         if (lead_[i].weight < 0.02F) continue;
         float dot = 0;
         for (int k = -half; k <= half; ++k) dot += wide_at(lead_[i], at + s + k) * template_[t].shape[i][k + half];
-        sum += lead_[i].weight * dot / std::sqrt(power[i] + 1e-9F);
+        const float correlation = dot / std::sqrt(power[i] + 1e-9F);
+        sum += lead_[i].weight * correlation;
+        single = std::max(single, correlation);
       }
       if (sum > likeness) {
         likeness = sum;
@@ -276,10 +316,11 @@ void QrsDetector::compare_templates(std::int64_t at, float& likeness, int& best,
       }
     }
   }
+  if (alone) *alone = single;
 }
 
 std::int64_t QrsDetector::r_peak(std::int64_t at) const {
-  const int reach = samples(0.08);
+  const int reach = samples(0.06);
   std::int64_t best = at;
   float top = -1;
   for (int k = -reach; k <= reach; ++k) {
@@ -303,6 +344,10 @@ Beat QrsDetector::accept(const Peak& peak, float score, float likeness, int best
     std::array<float, remembered> sorted = lead.heights;
     std::nth_element(sorted.begin(), sorted.begin() + remembered / 2, sorted.end());
     lead.scale = std::max(smallest_scale, sorted[remembered / 2]);
+    lead.wide_heights[beats_ % remembered] = std::max(wide_rms(lead, peak.at), 0.3F * lead.wide_scale);
+    sorted = lead.wide_heights;
+    std::nth_element(sorted.begin(), sorted.begin() + remembered / 2, sorted.end());
+    lead.wide_scale = std::max(smallest_scale, sorted[remembered / 2]);
   }
 
   // The template it belongs to, or a new one in place of the least recently used.
@@ -342,6 +387,7 @@ Beat QrsDetector::accept(const Peak& peak, float score, float likeness, int best
   last_beat_ = peak.at;
   last_height_ = peak.height;
   last_confidence_ = beat.confidence;
+  last_slowness_ = slowness(peak.at);
   last_r_ = r;
   return beat;
 }

@@ -19,7 +19,7 @@
 namespace bedside {
 
 inline constexpr int max_ecg_leads = 4;
-inline constexpr int qrs_feature_count = 16;
+inline constexpr int qrs_feature_count = 24;
 
 struct Beat {
   std::int64_t sample = 0;   // R peak, in input samples from the start
@@ -69,11 +69,13 @@ class QrsDetector {
     std::array<float, history> wide{};     // 2.5-30 Hz, for shape
     std::array<float, history> energy{};   // RMS of narrow over 100 ms
     std::array<float, remembered> heights{};
+    std::array<float, remembered> wide_heights{};
     double running = 0;
     float sum = 0;                         // decimation
     float last = 0;                        // the last usable sample
     float scale = 0;                       // typical energy at a beat, mV
     float noise = 0;                       // energy between beats, mV
+    float wide_scale = 0;                  // typical RMS of wide at a beat, mV
     float weight = 0;
     int missing = 0;
   };
@@ -97,8 +99,9 @@ class QrsDetector {
   void find_peak();
   std::optional<Beat> judge_due();
   std::array<float, qrs_feature_count> describe(const Peak& peak, float& likeness, int& best);
-  void compare_templates(std::int64_t at, float& likeness, int& best, int& shift) const;
+  void compare_templates(std::int64_t at, float& likeness, int& best, int& shift, float* alone = nullptr) const;
   float slowness(std::int64_t at) const;
+  float wide_rms(const Lead& lead, std::int64_t at) const;
   Beat accept(const Peak& peak, float score, float likeness, int best, int shift);
   std::int64_t r_peak(std::int64_t at) const;
   float wide_at(const Lead& lead, std::int64_t at) const { return lead.wide[static_cast<std::size_t>(at & (history - 1))]; }
@@ -122,6 +125,7 @@ class QrsDetector {
   std::int64_t last_beat_ = -1;  // internal, by energy peak
   float last_height_ = 1;
   float last_confidence_ = 0;
+  float last_slowness_ = 0;
   std::int64_t last_r_ = -1;
   bool learned_ = false;
   std::optional<QrsCandidate> judged_;

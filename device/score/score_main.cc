@@ -45,7 +45,8 @@ std::vector<Annotation> detect(const WfdbRecord& record, const Options& options,
   for (std::size_t i = 0; i < frames + tail; ++i) {
     for (std::size_t k = 0; k < leads.size(); ++k) frame[k] = record.physical(leads[k], std::min(i, frames - 1));
     const auto beat = detector.push(frame);
-    if (beat && beat->sample < static_cast<std::int64_t>(frames)) {
+    const auto cut = static_cast<std::int64_t>(0.015 * record.header.frequency);  // a complex that the end of the record cuts is not a beat
+    if (beat && beat->sample + cut < static_cast<std::int64_t>(frames)) {
       Annotation a;
       a.time = std::max<std::int64_t>(beat->sample, beats.empty() ? 0 : beats.back().time);
       a.code = 1;
