@@ -23,7 +23,9 @@ struct Budgets {
 struct Options {
   Budgets budgets;
   unsigned jobs = 2;
-  bool carve = true;  // look for formats at every offset; off: at the start of a blob only
+  std::uint64_t worker_memory_bytes = std::uint64_t{1} << 30;  // for each decoder
+  bool workers = true;  // off: decode in this process. For fuzz doors and debuggers only
+  bool carve = true;    // look for formats at every offset; off: at the start of a blob only
   // Called now and then with what is being done; `done` of `total` in units of the stage.
   std::function<void(std::string_view stage, std::uint64_t done, std::uint64_t total)> progress;
 };

@@ -1,0 +1,69 @@
+// Why: three extractors' samples, damaged, traversing and exploding ones among them. None may crash or hang a scan, none
+// may write outside, and in each every byte has to be accounted for.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "unpack/unpack.h"
+
+namespace unpack {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path fixtures() {
+  if (const char* set = std::getenv("BIOPSY_SHARED")) return fs::path(set) / "firmware/fixtures";
+  return fs::path(BIOPSY_SOURCE_DIR) / "../shared/firmware/fixtures";
+}
+
+void expect_all_bytes_accounted(const Firmware& firmware) {
+  for (const auto& blob : firmware.blobs) {
+    std::uint64_t at = 0;
+    for (const auto& extent : blob.extents) {
+      ASSERT_EQ(extent.offset, at) << blob.name;
+      ASSERT_GT(extent.size, 0u) << blob.name;
+      at += extent.size;
+    }
+    ASSERT_EQ(at, blob.bytes.size()) << blob.name;
+  }
+}
+
+TEST(Fixtures, every_one_is_survived_and_adds_up) {
+  if (!fs::exists(fixtures())) GTEST_SKIP() << "needs shared firmware: " << fixtures();
+  std::size_t opened = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(fixtures())) {
+    if (!entry.is_regular_file()) continue;
+    SCOPED_TRACE(entry.path().native());
+    const auto firmware = open({entry.path().native()});
+    ASSERT_TRUE(firmware) << firmware.error().message;
+    expect_all_bytes_accounted(*firmware);
+    for (const auto& d : firmware->doubts) EXPECT_NE(d.name, "decoder-failed") << d.where << ": " << d.detail;
+    ++opened;
+  }
+  EXPECT_GT(opened, 100u);
+}
+
+TEST(Fixtures, nothing_is_written_outside) {
+  if (!fs::exists(fixtures())) GTEST_SKIP() << "needs shared firmware: " << fixtures();
+  char pattern[] = "/tmp/biopsy-fixtures-XXXXXX";
+  ASSERT_TRUE(mkdtemp(pattern));
+  const fs::path base = pattern;
+  for (const char* name : {"binwalk2/dirtraversal.tar", "fact_extractor/sevenz/cramfs.img", "fact_extractor/jffs2/jffs2_be.img"}) {
+    const auto firmware = open({(fixtures() / name).native()});
+    ASSERT_TRUE(firmware);
+    const fs::path out = base / "outer" / "inner";
+    fs::create_directories(out.parent_path());
+    const auto written = write_out(*firmware, out.native(), {.everything = true});
+    ASSERT_TRUE(written) << written.error().message;
+    EXPECT_FALSE(fs::is_empty(out / "root")) << name;
+    EXPECT_EQ(std::distance(fs::directory_iterator(base), fs::directory_iterator()), 1) << name;
+    EXPECT_EQ(std::distance(fs::directory_iterator(base / "outer"), fs::directory_iterator()), 1) << name;
+    fs::remove_all(base / "outer");
+  }
+  fs::remove_all(base);
+}
+
+}  // namespace
+}  // namespace unpack
