@@ -15,8 +15,8 @@ constexpr std::array<std::uint8_t, 12> kMappedPrefix{0, 0, 0, 0, 0, 0, 0, 0, 0, 
 std::string_view scope_of_v4(std::uint32_t a) {
   if (a == 0) return "unspecified";
   if (a >> 24 == 127) return "loopback";
-  if (a >> 16 == 0xA9FE) return "link-local";                                                // 169.254/16
-  if (a >> 24 == 10 || a >> 20 == 0xAC1 || a >> 16 == 0xC0A8) return "private";              // RFC 1918
+  if (a >> 16 == 0xA9FE) return "link-local";                                    // 169.254/16
+  if (a >> 24 == 10 || a >> 20 == 0xAC1 || a >> 16 == 0xC0A8) return "private";  // RFC 1918
   if (a >> 28 == 0xE || a == 0xFFFFFFFF) return "multicast";
   return "public";
 }
@@ -30,7 +30,8 @@ std::uint32_t Address::v4() const { return base::load_be32(bytes, 12).value_or(0
 Address address_v4(std::uint32_t host_order) {
   Address out;
   std::copy(kMappedPrefix.begin(), kMappedPrefix.end(), out.bytes.begin());
-  for (std::size_t i = 0; i < 4; ++i) out.bytes[12 + i] = static_cast<std::uint8_t>(host_order >> (24 - 8 * i));
+  for (std::size_t i = 0; i < 4; ++i)
+    out.bytes[12 + i] = static_cast<std::uint8_t>(host_order >> (24 - 8 * i));
   return out;
 }
 
@@ -50,8 +51,10 @@ Address address_v6(base::ByteView sixteen) {
 
 std::string to_text(const Address& address) {
   char text[INET6_ADDRSTRLEN] = {};
-  if (address.is_v4()) inet_ntop(AF_INET, address.bytes.data() + 12, text, sizeof text);
-  else inet_ntop(AF_INET6, address.bytes.data(), text, sizeof text);
+  if (address.is_v4())
+    inet_ntop(AF_INET, address.bytes.data() + 12, text, sizeof text);
+  else
+    inet_ntop(AF_INET6, address.bytes.data(), text, sizeof text);
   return text;
 }
 
@@ -69,7 +72,8 @@ std::string_view scope_of(const Address& address) {
 
 std::string mac_text(base::ByteView six) {
   if (six.size() != 6) return {};
-  return fmt::format("{:02x}:{:02x}:{:02x}:{:02x}:{:02x}:{:02x}", six[0], six[1], six[2], six[3], six[4], six[5]);
+  return fmt::format("{:02x}:{:02x}:{:02x}:{:02x}:{:02x}:{:02x}", six[0], six[1], six[2], six[3], six[4],
+                     six[5]);
 }
 
 std::size_t AddressHash::operator()(const Address& address) const {

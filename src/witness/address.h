@@ -1,4 +1,5 @@
-// An IP address as sixteen bytes (an IPv4 address in its mapped form, RFC 4291 2.5.5.2) and what can be said of it alone.
+// An IP address as sixteen bytes (an IPv4 address in its mapped form, RFC 4291 2.5.5.2) and what can be said
+// of it alone.
 #pragma once
 
 #include <array>
@@ -26,7 +27,8 @@ Address address_v6(base::ByteView sixteen);  // exactly sixteen bytes, else the 
 // As people write it (inet_ntop).
 std::string to_text(const Address& address);
 
-// public, private (RFC 1918, RFC 4193), loopback, link-local, multicast (limited broadcast included) or unspecified.
+// public, private (RFC 1918, RFC 4193), loopback, link-local, multicast (limited broadcast included) or
+// unspecified.
 std::string_view scope_of(const Address& address);
 
 // A six-byte hardware address as aa:bb:cc:dd:ee:ff; empty for any other length.

@@ -1,4 +1,5 @@
-// A packet capture into the facts that it proves: devices, peers, and observations with the frames that show them.
+// A packet capture into the facts that it proves: devices, peers, and observations with the frames that show
+// them.
 #pragma once
 
 #include <cstdint>
@@ -13,15 +14,16 @@ namespace witness {
 
 // The far end of an observation.
 struct Peer {
-  std::string address;   // numeric; empty when only a name is known
+  std::string address;  // numeric; empty when only a name is known
   std::uint16_t port = 0;
   std::string protocol;  // "tcp", "udp", or empty where ports do not apply
-  std::string host;      // by an earlier DNS answer to the same device, or by server name indication; else empty
-  std::string scope;     // public|private|loopback|link-local|multicast|unspecified
+  std::string host;   // by an earlier DNS answer to the same device, or by server name indication; else empty
+  std::string scope;  // public|private|loopback|link-local|multicast|unspecified
   bool looked_up = false;  // a DNS answer that the device got earlier in this capture named this address
 };
 
-// One fact on the wire. Repeats of the same fact (kind, device, peer, object, field) are one observation with a count.
+// One fact on the wire. Repeats of the same fact (kind, device, peer, object, field) are one observation with
+// a count.
 struct Observation {
   enum class Kind : std::uint8_t {
 #define WITNESS_KIND(name, text, meaning) name,
@@ -37,11 +39,11 @@ struct Observation {
   double first_time = 0;              // seconds since the epoch
   std::string words;                  // what was said, raw bytes; masked where `masked`
   bool masked = false;
-  bool answered = false;    // the far end replied in kind
-  bool inbound = false;     // the peer began it: the device was asked
-  bool clear = true;        // readable by anyone on the path
-  std::string data_class;   // identity, vital-signs, waveform, credential, code, archive, ...; empty when none
-  std::string field;        // PID-5, OBX-5, 0x3E.name, ...
+  bool answered = false;   // the far end replied in kind
+  bool inbound = false;    // the peer began it: the device was asked
+  bool clear = true;       // readable by anyone on the path
+  std::string data_class;  // identity, vital-signs, waveform, credential, code, archive, ...; empty when none
+  std::string field;       // PID-5, OBX-5, 0x3E.name, ...
   std::uint64_t count = 1;  // how often it was seen
 };
 inline constexpr std::size_t kFramesKept = 64;
@@ -51,7 +53,7 @@ std::string_view to_text(Observation::Kind kind);  // kebab-case, from kinds.def
 // Every address that sent something from inside, with what it said of itself.
 struct Device {
   std::string address;
-  std::string mac;  // of the first frame that it sent; may be a router's
+  std::string mac;                    // of the first frame that it sent; may be a router's
   std::vector<std::string> names;     // host names, from DHCP, DNS, SMB ...; raw bytes, sorted
   std::vector<std::string> mud_urls;  // claims, raw bytes
   std::string vendor_class;
@@ -66,7 +68,7 @@ struct Flow {
   std::string client;
   std::string server;
   std::uint16_t port = 0;
-  std::string protocol;  // "tcp", "udp"
+  std::string protocol;     // "tcp", "udp"
   std::string application;  // the dissector that recognised it; empty when none
   std::string host;
   std::string client_scope;
@@ -75,7 +77,7 @@ struct Flow {
   std::uint64_t connections = 0;
   std::uint64_t answered = 0;  // connections in which the server sent something other than a reset
   std::uint64_t packets = 0;
-  std::uint64_t bytes = 0;     // of IP packets, both ways
+  std::uint64_t bytes = 0;  // of IP packets, both ways
   std::uint64_t client_payload = 0;
   std::uint64_t server_payload = 0;
   std::uint64_t first_frame = 0;
@@ -96,10 +98,10 @@ struct Object {
   std::string protocol;
   std::string device;
   Peer peer;
-  std::uint64_t size = 0;    // bytes carried; `bytes` may hold fewer
-  bool complete = false;     // no gap, and not cut by a budget
+  std::uint64_t size = 0;             // bytes carried; `bytes` may hold fewer
+  bool complete = false;              // no gap, and not cut by a budget
   std::vector<std::uint64_t> frames;  // at most kFramesKept
-  base::Bytes bytes;         // empty when Options::keep_objects is off
+  base::Bytes bytes;                  // empty when Options::keep_objects is off
 };
 
 struct Stats {
@@ -125,7 +127,7 @@ struct Options {
   std::uint64_t max_buffered = std::uint64_t{256} << 20;  // bytes held for reassembly, all flows together
   std::uint64_t max_object = std::uint64_t{16} << 20;     // bytes of one carved object
   std::uint64_t max_objects = std::uint64_t{128} << 20;   // bytes of all carved objects
-  std::uint32_t max_flows = 200'000;         // rows of Capture::flows
+  std::uint32_t max_flows = 200'000;                      // rows of Capture::flows
   std::uint32_t max_observations = 100'000;
   std::vector<std::string> canaries;  // byte strings to look for in every stream, whatever the framing
 };
@@ -139,8 +141,9 @@ struct Capture {
   Stats stats;
 };
 
-// Reads pcap or pcapng, gzip-compressed or not, to its end. Errors: unreadable (no such file, empty), damaged (neither
-// format). A file that is cut or breaks later is a doubt (`capture-cut`, `capture-broken`), and what came before counts.
+// Reads pcap or pcapng, gzip-compressed or not, to its end. Errors: unreadable (no such file, empty), damaged
+// (neither format). A file that is cut or breaks later is a doubt (`capture-cut`, `capture-broken`), and what
+// came before counts.
 base::Result<Capture> read(const std::string& path, const Options& options = {});
 
 // The same over bytes in memory.

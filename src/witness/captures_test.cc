@@ -1,5 +1,5 @@
-// Real captures are judged as their README says: what must be told is told, what must stay quiet stays quiet, and
-// every file is read to its end. Needs the shared captures; skipped by name without them.
+// Real captures are judged as their README says: what must be told is told, what must stay quiet stays quiet,
+// and every file is read to its end. Needs the shared captures; skipped by name without them.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -18,10 +18,10 @@ std::string shared() {
 
 struct Expected {
   const char* file;
-  const char* kind;        // the verdict that must be there; "" when none may be
-  const char* protocol;    // of an observation behind it; "" for any
-  std::uint64_t frame;     // that must be among the evidence; 0 for any
-  std::uint64_t packets;   // in the file
+  const char* kind;       // the verdict that must be there; "" when none may be
+  const char* protocol;   // of an observation behind it; "" for any
+  std::uint64_t frame;    // that must be among the evidence; 0 for any
+  std::uint64_t packets;  // in the file
 };
 
 class JudgedCapture : public testing::TestWithParam<Expected> {};
@@ -35,14 +35,17 @@ TEST_P(JudgedCapture, AsItsReadmeSays) {
   EXPECT_EQ(capture->stats.packets, want.packets);
   const auto verdicts = witness::judge(*capture);
   if (*want.kind == '\0') {
-    for (const auto& v : verdicts) ADD_FAILURE() << "not quiet: " << v.severity << " " << v.kind << ": " << v.title;
+    for (const auto& v : verdicts)
+      ADD_FAILURE() << "not quiet: " << v.severity << " " << v.kind << ": " << v.title;
     return;
   }
   const auto found = std::find_if(verdicts.begin(), verdicts.end(), [&](const witness::Verdict& v) {
-    const bool frame = want.frame == 0 || std::find(v.frames.begin(), v.frames.end(), want.frame) != v.frames.end();
-    const bool protocol = *want.protocol == '\0' || std::any_of(v.observations.begin(), v.observations.end(), [&](std::size_t i) {
-      return capture->observations[i].protocol == want.protocol;
-    });
+    const bool frame =
+        want.frame == 0 || std::find(v.frames.begin(), v.frames.end(), want.frame) != v.frames.end();
+    const bool protocol = *want.protocol == '\0' ||
+                          std::any_of(v.observations.begin(), v.observations.end(), [&](std::size_t i) {
+                            return capture->observations[i].protocol == want.protocol;
+                          });
     return v.kind == want.kind && frame && protocol;
   });
   EXPECT_NE(found, verdicts.end()) << "no verdict " << want.kind << " on frame " << want.frame;
@@ -76,19 +79,16 @@ INSTANTIATE_TEST_SUITE_P(
         Expected{"iot_cloud_logsink_nest.pcap", "periodic-peer", "", 0, 1000},
         Expected{"iot_udp_beacon_tuya.pcap", "periodic-peer", "", 1, 98},
         Expected{"dns_exfiltration.pcap", "oddity", "dns", 1, 300},
-        Expected{"hl7_mllps_tls_2576.pcap", "", "", 0, 14},
-        Expected{"ipp_print.pcap", "", "", 0, 279},
-        Expected{"lpd_benign_print_job.pcap", "", "", 0, 49},
-        Expected{"mqtt.pcap", "", "", 0, 9},
-        Expected{"syslog_mixed.pcap", "", "", 0, 94},
-        Expected{"wsdiscovery_3702.pcap", "", "", 0, 14},
-        Expected{"dhcp_mud_url.pcap", "", "", 0, 2},
-        Expected{"dhcpv6_mud_url.pcap", "", "", 0, 5},
+        Expected{"hl7_mllps_tls_2576.pcap", "", "", 0, 14}, Expected{"ipp_print.pcap", "", "", 0, 279},
+        Expected{"lpd_benign_print_job.pcap", "", "", 0, 49}, Expected{"mqtt.pcap", "", "", 0, 9},
+        Expected{"syslog_mixed.pcap", "", "", 0, 94}, Expected{"wsdiscovery_3702.pcap", "", "", 0, 14},
+        Expected{"dhcp_mud_url.pcap", "", "", 0, 2}, Expected{"dhcpv6_mud_url.pcap", "", "", 0, 5},
         Expected{"nfs_attr_oobr.pcap", "", "", 0, 48},
         Expected{"mount_bad_status.pcap", "remote-share", "mount", 5, 10}),
     [](const testing::TestParamInfo<Expected>& one) {
       std::string name = one.param.file;
-      std::replace_if(name.begin(), name.end(), [](char c) { return !std::isalnum(static_cast<unsigned char>(c)); }, '_');
+      std::replace_if(
+          name.begin(), name.end(), [](char c) { return !std::isalnum(static_cast<unsigned char>(c)); }, '_');
       return name;
     });
 

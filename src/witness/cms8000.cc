@@ -1,6 +1,6 @@
-// The frames that a CMS8000 monitor sends to its central station, into the patient record and the vital signs in them.
-// Source: public decoder of the protocol. A frame is u16le length (of what follows), 0x05, u8 type, payload.
-// Offsets below count from the payload.
+// The frames that a CMS8000 monitor sends to its central station, into the patient record and the vital signs
+// in them. Source: public decoder of the protocol. A frame is u16le length (of what follows), 0x05, u8 type,
+// payload. Offsets below count from the payload.
 #include <array>
 
 #include "base/text.h"
@@ -9,10 +9,12 @@
 namespace witness {
 namespace {
 
-constexpr std::uint8_t kMark = 0x05, kRecord = 0x3E, kBed = 0x45, kTelemetry = 0x46, kSync = 0x47, kMessage = 0x49;
+constexpr std::uint8_t kMark = 0x05, kRecord = 0x3E, kBed = 0x45, kTelemetry = 0x46, kSync = 0x47,
+                       kMessage = 0x49;
 constexpr std::size_t kHead = 4;
 constexpr std::uint16_t kMaxLength = 4096;
-constexpr std::uint16_t kRecordLength = 0xAD;  // mark and type, and a payload to the last octet of the doctor's name
+constexpr std::uint16_t kRecordLength =
+    0xAD;  // mark and type, and a payload to the last octet of the doctor's name
 
 struct RecordField {
   std::string_view name;
@@ -20,8 +22,9 @@ struct RecordField {
   std::string_view data_class;
 };
 constexpr RecordField kRecordFields[] = {
-    {"department", 0x00, 0x20, ""},        {"name", 0x23, 0x20, "identity"}, {"number", 0x43, 0x20, "identity"},
-    {"admitted", 0x63, 0x10, "identity"},  {"birth-date", 0x7C, 0x10, "identity"}, {"doctor", 0x8D, 0x20, ""},
+    {"department", 0x00, 0x20, ""},         {"name", 0x23, 0x20, "identity"},
+    {"number", 0x43, 0x20, "identity"},     {"admitted", 0x63, 0x10, "identity"},
+    {"birth-date", 0x7C, 0x10, "identity"}, {"doctor", 0x8D, 0x20, ""},
 };
 
 struct Telemetry {
@@ -62,18 +65,28 @@ void read_record(World& world, const Conversation& c, const View& view, std::siz
     std::string value = field_text(payload, field.offset, field.width);
     if (value.empty() || field.data_class.empty()) continue;
     world.tell(c, view, 0, end,
-               {.kind = Kind::patient_data, .protocol = "cms8000", .words = std::move(value), .secret = true, .answered = true,
-                .data_class = std::string(field.data_class), .field = "0x3E." + std::string(field.name)});
+               {.kind = Kind::patient_data,
+                .protocol = "cms8000",
+                .words = std::move(value),
+                .secret = true,
+                .answered = true,
+                .data_class = std::string(field.data_class),
+                .field = "0x3E." + std::string(field.name)});
   }
 }
 
-void read_telemetry(World& world, const Conversation& c, const View& view, std::size_t end, ByteView payload) {
+void read_telemetry(World& world, const Conversation& c, const View& view, std::size_t end,
+                    ByteView payload) {
   if (payload.size() < 3) return;
   for (const Telemetry& kind : kTelemetryKinds)
     if (kind.subtype == payload[2])
       world.tell(c, view, 0, end,
-                 {.kind = Kind::patient_data, .protocol = "cms8000", .object = std::string(kind.name), .answered = true,
-                  .data_class = std::string(kind.data_class), .field = "0x46." + base::lower(kind.name.substr(0, kind.name.find(',')))});
+                 {.kind = Kind::patient_data,
+                  .protocol = "cms8000",
+                  .object = std::string(kind.name),
+                  .answered = true,
+                  .data_class = std::string(kind.data_class),
+                  .field = "0x46." + base::lower(kind.name.substr(0, kind.name.find(',')))});
 }
 
 }  // namespace
@@ -82,7 +95,8 @@ void read_telemetry(World& world, const Conversation& c, const View& view, std::
 Probe probe_cms(ByteView bytes) {
   std::uint16_t length = 0;
   if (bytes.size() < kHead) {
-    const bool possible = (bytes.size() < 2 || (bytes[1] <= (kMaxLength >> 8))) && (bytes.size() < 3 || bytes[2] == kMark);
+    const bool possible =
+        (bytes.size() < 2 || (bytes[1] <= (kMaxLength >> 8))) && (bytes.size() < 3 || bytes[2] == kMark);
     return possible ? Probe::maybe : Probe::no;
   }
   if (!frame_head(bytes, 0, length)) return Probe::no;
@@ -107,10 +121,18 @@ Progress read_cms(World& world, Conversation& c, int, const View& view) {
   const ByteView payload = view.bytes.subspan(kHead, have - kHead);
   ++std::get<CmsState>(c.state).frames;
   const std::uint8_t type = view.bytes[3];
-  if (type == kRecord) read_record(world, c, view, have, payload);
-  else if (type == kTelemetry) read_telemetry(world, c, view, have, payload);
+  if (type == kRecord)
+    read_record(world, c, view, have, payload);
+  else if (type == kTelemetry)
+    read_telemetry(world, c, view, have, payload);
   else
-    world.tell(c, view, 0, have, {.kind = Kind::message, .protocol = "cms8000", .object = type == kBed ? "bed" : type == kSync ? "sync" : "message", .answered = true});
+    world.tell(c, view, 0, have,
+               {.kind = Kind::message,
+                .protocol = "cms8000",
+                .object = type == kBed    ? "bed"
+                          : type == kSync ? "sync"
+                                          : "message",
+                .answered = true});
   return {have, 0};
 }
 

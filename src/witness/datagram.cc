@@ -1,5 +1,6 @@
 // One UDP datagram, or one ARP packet, to the dissector that knows it; the small ones are here.
-// Sources: RFC 826 (ARP), RFC 5905 (NTP), RFC 3164 and RFC 5424 (syslog), OASIS WS-Discovery 1.1 and IEEE 11073-20702 (MDPWS).
+// Sources: RFC 826 (ARP), RFC 5905 (NTP), RFC 3164 and RFC 5424 (syslog), OASIS WS-Discovery 1.1 and IEEE
+// 11073-20702 (MDPWS).
 #include <algorithm>
 
 #include "base/text.h"
@@ -8,7 +9,8 @@
 namespace witness {
 namespace {
 
-// The text of the first element whose local name is `name`; empty when there is none. Enough for one SOAP envelope.
+// The text of the first element whose local name is `name`; empty when there is none. Enough for one SOAP
+// envelope.
 std::string_view element_text(std::string_view xml, std::string_view name) {
   for (std::size_t at = xml.find(name); at != xml.npos; at = xml.find(name, at + 1)) {
     if (at == 0 || (xml[at - 1] != ':' && xml[at - 1] != '<')) continue;
@@ -41,7 +43,8 @@ bool read_ntp(World& world, const Conversation& c, int direction, const View& vi
   if (view.bytes.size() < 48) return false;
   const int version = view.bytes[0] >> 3 & 7, mode = view.bytes[0] & 7;
   if (version < 1 || version > 4 || mode == 0 || mode > 5) return false;
-  world.tell(c, view, 0, view.bytes.size(), {.kind = Kind::time, .protocol = "ntp", .answered = direction == kFromServer});
+  world.tell(c, view, 0, view.bytes.size(),
+             {.kind = Kind::time, .protocol = "ntp", .answered = direction == kFromServer});
   return true;
 }
 
@@ -58,7 +61,10 @@ bool read_syslog(World& world, const Conversation& c, int direction, const View&
   }
   if (priority > 191) return false;
   world.tell(c, view, 0, view.bytes.size(),
-             {.kind = Kind::message, .protocol = "syslog", .object = "<" + std::to_string(priority) + ">", .answered = true});
+             {.kind = Kind::message,
+              .protocol = "syslog",
+              .object = "<" + std::to_string(priority) + ">",
+              .answered = true});
   Hl7Side side;
   View whole = view;
   whole.closing = true;
@@ -69,14 +75,18 @@ bool read_syslog(World& world, const Conversation& c, int direction, const View&
 bool read_discovery(World& world, const Conversation& c, int direction, const View& view) {
   (void)direction;
   const std::string_view text = base::as_text(view.bytes);
-  if (text.find("ws/2005/04/discovery") == text.npos && text.find("ws-dd/ns/discovery") == text.npos) return false;
+  if (text.find("ws/2005/04/discovery") == text.npos && text.find("ws-dd/ns/discovery") == text.npos)
+    return false;
   std::string_view action = element_text(text, "Action");
   action = action.substr(action.rfind('/') + 1);
   const std::string_view types = element_text(text, "Types");
   const bool medical = text.find("11073") != text.npos || types.find("MedicalDevice") != types.npos;
   world.tell(c, view, 0, view.bytes.size(),
-             {.kind = medical ? Kind::association : Kind::announce, .protocol = medical ? "ieee11073" : "ws-discovery", .object = std::string(types),
-              .words = std::string(action), .answered = action == "ProbeMatches" || action == "ResolveMatches" || action == "Hello"});
+             {.kind = medical ? Kind::association : Kind::announce,
+              .protocol = medical ? "ieee11073" : "ws-discovery",
+              .object = std::string(types),
+              .words = std::string(action),
+              .answered = action == "ProbeMatches" || action == "ResolveMatches" || action == "Hello"});
   return true;
 }
 
@@ -95,11 +105,15 @@ void read_datagram(World& world, Conversation& c, int direction, const View& vie
     if (did) c.protocol = protocol;
     return did;
   };
-  if ((either(53) || either(5353) || either(5355)) && became(read_dns(world, c, direction, view), Protocol::dns)) return;
+  if ((either(53) || either(5353) || either(5355)) &&
+      became(read_dns(world, c, direction, view), Protocol::dns))
+    return;
   if ((either(67) || either(68)) && became(read_dhcp(world, c, direction, view), Protocol::dhcp)) return;
   if ((either(546) || either(547)) && became(read_dhcpv6(world, c, direction, view), Protocol::dhcp)) return;
   if (either(123) && became(read_ntp(world, c, direction, view), Protocol::ntp)) return;
-  if ((c.server_port == 69 || !world.tftp.empty()) && became(read_tftp(world, c, direction, view), Protocol::tftp)) return;
+  if ((c.server_port == 69 || !world.tftp.empty()) &&
+      became(read_tftp(world, c, direction, view), Protocol::tftp))
+    return;
   if (either(514) && became(read_syslog(world, c, direction, view), Protocol::syslog)) return;
   if (became(read_rpc(world, c, direction, view), Protocol::rpc)) return;
   if (view.bytes[0] == '<' && became(read_discovery(world, c, direction, view), Protocol::wsd)) return;

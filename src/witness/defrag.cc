@@ -14,8 +14,9 @@ std::optional<Defragmenter::Datagram> Defragmenter::add(const IpPacket& fragment
   }
   const Key key{fragment.source, fragment.destination, fragment.protocol, fragment.fragment_id};
   if (!open_.contains(key) && open_.size() >= kMaxDatagrams) {
-    open_.erase(std::min_element(open_.begin(), open_.end(),
-                                 [](const auto& a, const auto& b) { return a.second.order < b.second.order; }));
+    open_.erase(std::min_element(open_.begin(), open_.end(), [](const auto& a, const auto& b) {
+      return a.second.order < b.second.order;
+    }));
     ++dropped_;
   }
   Open& open = open_[key];
@@ -43,7 +44,8 @@ std::optional<Defragmenter::Datagram> Defragmenter::add(const IpPacket& fragment
   if (!fragment.more_fragments) open.size = static_cast<std::uint32_t>(end);
   const std::size_t units = (open.size + 7) / 8;
   if (open.size == 0 || open.present.size() < units ||
-      !std::all_of(open.present.begin(), open.present.begin() + static_cast<std::ptrdiff_t>(units), [](bool b) { return b; }))
+      !std::all_of(open.present.begin(), open.present.begin() + static_cast<std::ptrdiff_t>(units),
+                   [](bool b) { return b; }))
     return std::nullopt;
   open.bytes.resize(open.size);
   Datagram out{std::move(open.bytes), std::move(open.frames)};

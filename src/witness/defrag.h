@@ -1,4 +1,5 @@
-// IP fragments into datagrams (RFC 791 3.2, RFC 8200 4.5). Bounded; overlapping bytes: what came first stands.
+// IP fragments into datagrams (RFC 791 3.2, RFC 8200 4.5). Bounded; overlapping bytes: what came first
+// stands.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +13,8 @@ namespace witness {
 
 class Defragmenter {
  public:
-  static constexpr std::size_t kMaxDatagrams = 1024;      // the oldest is dropped when one more begins
-  static constexpr std::uint32_t kMaxDatagram = 65535;    // bytes of payload
+  static constexpr std::size_t kMaxDatagrams = 1024;         // the oldest is dropped when one more begins
+  static constexpr std::uint32_t kMaxDatagram = 65535;       // bytes of payload
   static constexpr std::uint64_t kMaxWait = 60'000'000'000;  // nanoseconds; RFC 8200 4.5
 
   struct Datagram {

@@ -12,23 +12,31 @@ constexpr std::uint32_t kCookie = 0x63825363;  // RFC 2132 section 2
 constexpr std::uint8_t kRelayForward = 12, kRelayReply = 13;
 constexpr int kMaxRelays = 8;
 
-void tell_mud(World& world, const Conversation& c, const View& view, const Address& device, ByteView url, std::string_view protocol) {
+void tell_mud(World& world, const Conversation& c, const View& view, const Address& device, ByteView url,
+              std::string_view protocol) {
   if (url.empty()) return;
   Conversation said = c;
   said.client = device;
   world.learn_device(device, {}, base::as_text(url), {});
-  world.tell(said, view, 0, view.bytes.size(), {.kind = Kind::declaration_claim, .protocol = protocol, .object = std::string(base::as_text(url)), .answered = true, .field = "mud-url"});
+  world.tell(said, view, 0, view.bytes.size(),
+             {.kind = Kind::declaration_claim,
+              .protocol = protocol,
+              .object = std::string(base::as_text(url)),
+              .answered = true,
+              .field = "mud-url"});
 }
 
-void read_v6_options(World& world, const Conversation& c, const View& view, ByteView bytes, Address device, int depth) {
+void read_v6_options(World& world, const Conversation& c, const View& view, ByteView bytes, Address device,
+                     int depth) {
   ByteReader in(bytes, ByteOrder::big);
   while (in.ok() && in.left() >= 4) {
     const std::uint16_t code = in.u16();
     const ByteView value = in.take(in.u16());
     if (!in.ok()) return;
     if (code == 112) tell_mud(world, c, view, device, value, "dhcpv6");
-    if (code == 39 && value.size() > 2) world.learn_device(device, base::as_text(value.subspan(2)), {}, {});  // client FQDN
-    if (code == 9 && depth < kMaxRelays && !value.empty()) {  // a relayed message
+    if (code == 39 && value.size() > 2)
+      world.learn_device(device, base::as_text(value.subspan(2)), {}, {});  // client FQDN
+    if (code == 9 && depth < kMaxRelays && !value.empty()) {                // a relayed message
       const bool relay = value[0] == kRelayForward || value[0] == kRelayReply;
       const Address peer = relay && value.size() >= 34 ? address_v6(value.subspan(18, 16)) : device;
       read_v6_options(world, c, view, base::clipped(value, relay ? 34 : 4), peer, depth + 1);
@@ -63,7 +71,12 @@ bool read_dhcp(World& world, const Conversation& c, int direction, const View& v
     world.learn_device(device, base::as_text(name), {}, base::as_text(vendor));
     Conversation said = c;
     said.client = device;
-    world.tell(said, view, 0, b.size(), {.kind = Kind::announce, .protocol = "dhcp", .object = std::string(base::as_text(name)), .words = std::string(base::as_text(vendor)), .answered = true});
+    world.tell(said, view, 0, b.size(),
+               {.kind = Kind::announce,
+                .protocol = "dhcp",
+                .object = std::string(base::as_text(name)),
+                .words = std::string(base::as_text(vendor)),
+                .answered = true});
   }
   tell_mud(world, c, view, device, mud, "dhcp");
   return true;

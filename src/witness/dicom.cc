@@ -17,15 +17,19 @@ struct Tag {
   std::string_view field, data_class;
 };
 constexpr Tag kTags[] = {
-    {0x0008, 0x0050, "(0008,0050) accession number", "identity"}, {0x0010, 0x0010, "(0010,0010) patient name", "identity"},
-    {0x0010, 0x0020, "(0010,0020) patient id", "identity"},       {0x0010, 0x0030, "(0010,0030) birth date", "identity"},
-    {0x0010, 0x1000, "(0010,1000) other ids", "identity"},        {0x0010, 0x1040, "(0010,1040) address", "identity"},
+    {0x0008, 0x0050, "(0008,0050) accession number", "identity"},
+    {0x0010, 0x0010, "(0010,0010) patient name", "identity"},
+    {0x0010, 0x0020, "(0010,0020) patient id", "identity"},
+    {0x0010, 0x0030, "(0010,0030) birth date", "identity"},
+    {0x0010, 0x1000, "(0010,1000) other ids", "identity"},
+    {0x0010, 0x1040, "(0010,1040) address", "identity"},
     {0x0010, 0x2154, "(0010,2154) telephone", "identity"},
 };
 
 bool is_vr(std::uint8_t a, std::uint8_t b) { return a >= 'A' && a <= 'Z' && b >= 'A' && b <= 'Z'; }
 
-// Walks the elements of a data set (little endian, implicit or explicit) from its beginning until one has no length.
+// Walks the elements of a data set (little endian, implicit or explicit) from its beginning until one has no
+// length.
 void read_data_set(World& world, Conversation& c, const View& view, std::size_t end, ByteView bytes) {
   DicomState& state = std::get<DicomState>(c.state);
   ByteReader in(bytes, ByteOrder::little);
@@ -35,7 +39,8 @@ void read_data_set(World& world, Conversation& c, const View& view, std::size_t 
     std::uint32_t length = 0;
     if (explicit_vr) {
       const std::string vr(base::as_text(in.take(2)));
-      const bool wide = vr == "OB" || vr == "OW" || vr == "OF" || vr == "SQ" || vr == "UT" || vr == "UN" || vr == "OD" || vr == "UC" || vr == "UR";
+      const bool wide = vr == "OB" || vr == "OW" || vr == "OF" || vr == "SQ" || vr == "UT" || vr == "UN" ||
+                        vr == "OD" || vr == "UC" || vr == "UR";
       if (wide) in.u16();
       length = wide ? in.u32() : in.u16();
     } else {
@@ -49,8 +54,14 @@ void read_data_set(World& world, Conversation& c, const View& view, std::size_t 
       const std::string text(base::trim(base::as_text(value)));
       if (text.empty() || text.find_first_not_of("*?^\0 ") == text.npos) continue;  // a query's wildcard
       state.identity = true;
-      world.tell(c, view, 0, end, {.kind = Kind::patient_data, .protocol = "dicom", .words = text, .secret = true, .answered = true,
-                                   .data_class = std::string(tag.data_class), .field = std::string(tag.field)});
+      world.tell(c, view, 0, end,
+                 {.kind = Kind::patient_data,
+                  .protocol = "dicom",
+                  .words = text,
+                  .secret = true,
+                  .answered = true,
+                  .data_class = std::string(tag.data_class),
+                  .field = std::string(tag.field)});
     }
   }
 }
@@ -71,7 +82,12 @@ void read_associate(World& world, Conversation& c, const View& view, std::size_t
   DicomState& state = std::get<DicomState>(c.state);
   state.called = base::trim(base::as_text(base::clipped(body, 4, 16)));
   state.calling = base::trim(base::as_text(base::clipped(body, 20, 16)));
-  world.tell(c, view, 0, end, {.kind = Kind::association, .protocol = "dicom", .object = state.called, .words = state.calling, .answered = true});
+  world.tell(c, view, 0, end,
+             {.kind = Kind::association,
+              .protocol = "dicom",
+              .object = state.called,
+              .words = state.calling,
+              .answered = true});
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// The dissectors: bytes of one protocol into facts told to the World. Each is exact about its own specification, bounded,
-// and gives up without harm on anything else. Inside the folder only.
+// The dissectors: bytes of one protocol into facts told to the World. Each is exact about its own
+// specification, bounded, and gives up without harm on anything else. Inside the folder only.
 #pragma once
 
 #include "witness/world.h"
@@ -8,7 +8,8 @@ namespace witness {
 
 // ---- what a stream is ----
 
-// Decides from the first bytes of both directions; Protocol::undecided asks for more (at most kIdentifyBytes a direction).
+// Decides from the first bytes of both directions; Protocol::undecided asks for more (at most kIdentifyBytes
+// a direction).
 Protocol identify(const Conversation& conversation, ByteView from_client, ByteView from_server, bool closing);
 inline constexpr std::size_t kIdentifyBytes = 96;
 
@@ -70,7 +71,7 @@ std::size_t scan_hl7(World&, const Conversation&, const View&, Hl7Side& side);
 enum class Probe : std::uint8_t { no, maybe, yes };
 Probe probe_tls(ByteView);
 Probe probe_http(ByteView);
-Probe probe_rpc(ByteView);   // with a record mark
+Probe probe_rpc(ByteView);  // with a record mark
 Probe probe_smb(ByteView);
 Probe probe_dicom(ByteView);
 Probe probe_mqtt(ByteView);

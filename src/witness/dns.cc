@@ -1,5 +1,5 @@
-// DNS questions and answers into names looked up, and which address a name stood for. Sources: RFC 1035 section 4,
-// RFC 6762 (mDNS), RFC 4795 (LLMNR).
+// DNS questions and answers into names looked up, and which address a name stood for. Sources: RFC 1035
+// section 4, RFC 6762 (mDNS), RFC 4795 (LLMNR).
 #include <algorithm>
 
 #include <fmt/format.h>
@@ -19,23 +19,37 @@ constexpr std::uint16_t kTypeA = 1, kTypeAaaa = 28;
 
 std::string_view type_name(std::uint16_t type) {
   switch (type) {
-    case 1: return "A";
-    case 2: return "NS";
-    case 5: return "CNAME";
-    case 6: return "SOA";
-    case 10: return "NULL";
-    case 12: return "PTR";
-    case 15: return "MX";
-    case 16: return "TXT";
-    case 28: return "AAAA";
-    case 33: return "SRV";
-    case 65: return "HTTPS";
-    case 255: return "ANY";
-    default: return "";
+    case 1:
+      return "A";
+    case 2:
+      return "NS";
+    case 5:
+      return "CNAME";
+    case 6:
+      return "SOA";
+    case 10:
+      return "NULL";
+    case 12:
+      return "PTR";
+    case 15:
+      return "MX";
+    case 16:
+      return "TXT";
+    case 28:
+      return "AAAA";
+    case 33:
+      return "SRV";
+    case 65:
+      return "HTTPS";
+    case 255:
+      return "ANY";
+    default:
+      return "";
   }
 }
 
-// A domain name with compression (RFC 1035 4.1.4), without the final dot; `in` is left behind it. ok() fails on damage.
+// A domain name with compression (RFC 1035 4.1.4), without the final dot; `in` is left behind it. ok() fails
+// on damage.
 std::string read_name(ByteView message, ByteReader& in) {
   std::string out;
   std::uint64_t at = in.offset(), after = 0;
@@ -50,7 +64,8 @@ std::string read_name(ByteView message, ByteReader& in) {
       ++jumps;
       continue;
     }
-    if (length > 63 || !base::in_bounds(at + 1, length, message.size()) || out.size() + length > kMaxName) break;
+    if (length > 63 || !base::in_bounds(at + 1, length, message.size()) || out.size() + length > kMaxName)
+      break;
     ++at;
     if (length == 0) {
       in.seek(after ? after : at);
@@ -86,7 +101,11 @@ bool read_dns(World& world, const Conversation& c, int direction, const View& vi
     if (name.empty()) continue;
     const std::string_view known = type_name(type);
     world.tell(c, view, 0, view.bytes.size(),
-               {.kind = Kind::lookup, .protocol = multicast ? "mdns" : "dns", .object = name, .words = known.empty() ? fmt::format("TYPE{}", type) : std::string(known), .answered = response});
+               {.kind = Kind::lookup,
+                .protocol = multicast ? "mdns" : "dns",
+                .object = name,
+                .words = known.empty() ? fmt::format("TYPE{}", type) : std::string(known),
+                .answered = response});
   }
   if (!response) return true;
   for (std::uint16_t i = 0; i < answers; ++i) {

@@ -1,5 +1,5 @@
-// A capture file into a Capture: frames to packets, packets to flows, flows to streams, streams to the dissectors.
-// One pass, one thread; memory is bounded by Options::max_live_flows and Options::max_buffered.
+// A capture file into a Capture: frames to packets, packets to flows, flows to streams, streams to the
+// dissectors. One pass, one thread; memory is bounded by Options::max_live_flows and Options::max_buffered.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -28,7 +28,8 @@ struct RowKey {
 struct RowHash {
   std::size_t operator()(const RowKey& key) const {
     const AddressHash hash;
-    return (hash(key.client) * 31 + hash(key.server)) * 0x9E3779B97F4A7C15ULL + (std::size_t{key.port} << 1 | key.tcp);
+    return (hash(key.client) * 31 + hash(key.server)) * 0x9E3779B97F4A7C15ULL +
+           (std::size_t{key.port} << 1 | key.tcp);
   }
 };
 
@@ -54,8 +55,9 @@ struct DeviceCount {
 
 // A port that services listen on: the lower the rank, the surer.
 int service_rank(std::uint16_t port) {
-  static constexpr std::uint16_t kKnown[] = {80, 443, 2049, 22, 21, 23, 53, 67, 69, 111, 123, 161, 502, 512, 513, 514, 515, 546, 547,
-                                             631, 104, 1883, 2575, 3702, 5353, 5355, 6661, 8080, 8883, 11112, 1900, 547};
+  static constexpr std::uint16_t kKnown[] = {80,   443,  2049, 22,   21,   23,   53,   67,    69,   111, 123,
+                                             161,  502,  512,  513,  514,  515,  546,  547,   631,  104, 1883,
+                                             2575, 3702, 5353, 5355, 6661, 8080, 8883, 11112, 1900, 547};
   if (std::find(std::begin(kKnown), std::end(kKnown), port) != std::end(kKnown)) return 0;
   return port < 1024 ? 1 : port < 32768 ? 2 : 3;
 }
@@ -84,7 +86,9 @@ class Engine {
     Conversation& conversation;
     int direction;
     std::uint64_t time;
-    void data(ByteView bytes, std::uint64_t frame) { engine.on_data(conversation, direction, bytes, frame, time); }
+    void data(ByteView bytes, std::uint64_t frame) {
+      engine.on_data(conversation, direction, bytes, frame, time);
+    }
     void gap(std::uint64_t bytes) { engine.on_gap(conversation, direction, bytes, time); }
   };
 
@@ -105,9 +109,11 @@ class Engine {
   void on_data(Conversation& c, int direction, ByteView bytes, std::uint64_t frame, std::uint64_t time);
   void on_gap(Conversation& c, int direction, std::uint64_t bytes, std::uint64_t time);
   void decide(Conversation& c, std::uint64_t time, bool closing);
-  std::size_t process(Conversation& c, int direction, ByteView bytes, const std::vector<View::Mark>& marks, std::uint64_t time, bool closing);
+  std::size_t process(Conversation& c, int direction, ByteView bytes, const std::vector<View::Mark>& marks,
+                      std::uint64_t time, bool closing);
   void process_pending(Conversation& c, int direction, std::uint64_t time, bool closing);
-  void look_for_canaries(Conversation& c, int direction, ByteView bytes, std::uint64_t frame, std::uint64_t time);
+  void look_for_canaries(Conversation& c, int direction, ByteView bytes, std::uint64_t frame,
+                         std::uint64_t time);
   void finish_conversation(FlowState& flow);
   void conclude(std::uint32_t index);
   void recount(Conversation& c);
@@ -133,7 +139,8 @@ class Engine {
 void Engine::run(Source& source) {
   const int link_type = source.link_type();
   if (!knows_link(link_type))
-    world_.doubt("unknown-link-type", "capture", 0, fmt::format("link type {} is not read: its frames are counted, nothing more", link_type));
+    world_.doubt("unknown-link-type", "capture", 0,
+                 fmt::format("link type {} is not read: its frames are counted, nothing more", link_type));
   Source::Frame next;
   for (;;) {
     const Source::Next got = source.next(next);
@@ -141,8 +148,10 @@ void Engine::run(Source& source) {
       frame(link_type, next);
       continue;
     }
-    if (got == Source::Next::cut) world_.doubt("capture-cut", "capture", frame_, "the file ends inside a record: " + source.problem());
-    if (got == Source::Next::broken) world_.doubt("capture-broken", "capture", frame_, "libpcap reads no further: " + source.problem());
+    if (got == Source::Next::cut)
+      world_.doubt("capture-cut", "capture", frame_, "the file ends inside a record: " + source.problem());
+    if (got == Source::Next::broken)
+      world_.doubt("capture-broken", "capture", frame_, "libpcap reads no further: " + source.problem());
     break;
   }
   conclude_all();
@@ -162,8 +171,10 @@ void Engine::frame(int link_type, const Source::Frame& raw) {
     return;
   }
   const IpPacket ip = decode_ip(link.ethertype, link.payload);
-  if (ip.ok) packet(ip, link, raw.time, 0);
-  else if (link.ethertype == 0x0800 || link.ethertype == 0x86DD) world_.doubt("bad-ip-header", "capture", frame_, "an IP header that contradicts itself or is cut");
+  if (ip.ok)
+    packet(ip, link, raw.time, 0);
+  else if (link.ethertype == 0x0800 || link.ethertype == 0x86DD)
+    world_.doubt("bad-ip-header", "capture", frame_, "an IP header that contradicts itself or is cut");
 }
 
 void Engine::packet(const IpPacket& ip, const LinkFrame& link, std::uint64_t time, int depth) {
@@ -175,7 +186,12 @@ void Engine::packet(const IpPacket& ip, const LinkFrame& link, std::uint64_t tim
     joined.fragment = false;
     joined.payload = whole->bytes;
     joined.payload_size = static_cast<std::uint32_t>(whole->bytes.size());
-    Packet p{decode_segment(ip.protocol, joined.payload, joined.payload_size), &joined, frame_, time, &whole->frames, link.source_mac};
+    Packet p{decode_segment(ip.protocol, joined.payload, joined.payload_size),
+             &joined,
+             frame_,
+             time,
+             &whole->frames,
+             link.source_mac};
     if (p.segment.ok) segment(p);
     return;
   }
@@ -184,7 +200,8 @@ void Engine::packet(const IpPacket& ip, const LinkFrame& link, std::uint64_t tim
     if (inner.ok && depth < 4) packet(inner, link, time, depth + 1);
     return;
   }
-  const Packet p{decode_segment(ip.protocol, ip.payload, ip.payload_size), &ip, frame_, time, nullptr, link.source_mac};
+  const Packet p{
+      decode_segment(ip.protocol, ip.payload, ip.payload_size), &ip, frame_, time, nullptr, link.source_mac};
   if (p.segment.ok) segment(p);
 }
 
@@ -214,7 +231,8 @@ std::uint32_t Engine::begin_flow(const Packet& p, const FlowKey& key, std::uint6
   flow.id = ++next_id_;
   const Segment& s = p.segment;
   bool from_client = true;
-  if (s.tcp && (s.flags & kSyn)) from_client = !(s.flags & kAck);
+  if (s.tcp && (s.flags & kSyn))
+    from_client = !(s.flags & kAck);
   else {
     flow.guessed = true;
     from_client = !source_is_server(s.source_port, s.destination_port);
@@ -228,7 +246,8 @@ std::uint32_t Engine::begin_flow(const Packet& p, const FlowKey& key, std::uint6
 }
 
 void Engine::set_row(FlowState& flow, const Packet& p) {
-  const RowKey key{flow.client_is_low ? flow.key.low : flow.key.high, flow.client_is_low ? flow.key.high : flow.key.low,
+  const RowKey key{flow.client_is_low ? flow.key.low : flow.key.high,
+                   flow.client_is_low ? flow.key.high : flow.key.low,
                    flow.client_is_low ? flow.key.high_port : flow.key.low_port, p.segment.tcp};
   const auto known = row_index_.find(key);
   if (known != row_index_.end()) {
@@ -285,9 +304,9 @@ std::uint32_t Engine::flow_of(const Packet& p, bool& from_low) {
 
 bool Engine::exchange_begins(const FlowState& flow, const Packet& p, int direction) const {
   if (direction != kFromClient) return false;
-  if (flow.last_time != 0 && p.time < flow.last_time + kSecond) return false;
+  if (flow.seen && p.time < flow.last_time + kSecond) return false;
   const Segment& s = p.segment;
-  if (!s.tcp || flow.last_time == 0) return true;
+  if (!s.tcp || !flow.seen) return true;
   if (s.flags & (kSyn | kFin | kRst)) return false;
   const bool repeated = flow.seq_known[direction] && s.payload_size > 1 &&
                         Reassembler::distance(s.seq + s.payload_size, flow.next_seq[direction]) <= 0;
@@ -324,13 +343,17 @@ void Engine::count(FlowState& flow, const Packet& p, int direction) {
       flow.answered = true;
       ++row.answered;
     }
-    if (!flow.answered && direction == kFromClient && row.answered == 0 && row.first_frames.size() < kFramesKept) row.first_frames.push_back(p.frame);
+    if (!flow.answered && direction == kFromClient && row.answered == 0 &&
+        row.first_frames.size() < kFramesKept)
+      row.first_frames.push_back(p.frame);
     if (exchange_begins(flow, p, direction)) note_exchange(row, p);
   }
+  flow.seen = true;
   flow.last_time = std::max(flow.last_time, p.time);
   if (s.tcp) {
     const std::uint32_t end = s.seq + s.payload_size + ((s.flags & kSyn) ? 1 : 0);
-    if (!flow.seq_known[direction] || Reassembler::distance(end, flow.next_seq[direction]) > 0) flow.next_seq[direction] = end;
+    if (!flow.seq_known[direction] || Reassembler::distance(end, flow.next_seq[direction]) > 0)
+      flow.next_seq[direction] = end;
     flow.seq_known[direction] = true;
   }
 }
@@ -341,7 +364,8 @@ void Engine::segment(const Packet& p) {
   const std::uint32_t index = flow_of(p, from_low);
   FlowState& flow = table_[index];
   const Segment& s = p.segment;
-  const bool opposite_syn = s.tcp && (s.flags & kSyn) && flow.guessed && (from_low == flow.client_is_low) == ((s.flags & kAck) != 0);
+  const bool opposite_syn = s.tcp && (s.flags & kSyn) && flow.guessed &&
+                            (from_low == flow.client_is_low) == ((s.flags & kAck) != 0);
   if (opposite_syn) {
     flip(flow, p);
   } else if (flow.guessed && !s.payload.empty() && !flow.conversation) {
@@ -362,8 +386,10 @@ void Engine::segment(const Packet& p) {
     }
   }
   if (!options_.dissect) return;
-  if (s.tcp) tcp(flow, p, direction);
-  else udp(flow, p, direction);
+  if (s.tcp)
+    tcp(flow, p, direction);
+  else
+    udp(flow, p, direction);
 }
 
 void Engine::fill(Conversation& c, const FlowState& flow) {
@@ -398,12 +424,14 @@ void Engine::tcp(FlowState& flow, const Packet& p, int direction) {
   if (s.flags & kSyn) reassembler.syn(s.seq, sink);
   const std::uint32_t seq = s.flags & kSyn ? s.seq + 1 : s.seq;
   // A keep-alive carries one octet that was sent before (RFC 9293 3.8.4): it is no beginning of a stream.
-  const bool keep_alive = s.payload_size == 1 && !reassembler.based() && s.payload.size() == 1 && s.payload[0] == 0;
+  const bool keep_alive =
+      s.payload_size == 1 && !reassembler.based() && s.payload.size() == 1 && s.payload[0] == 0;
   if (!keep_alive) {
     const Reassembler::Outcome outcome = reassembler.segment(seq, s.payload, s.payload_size, p.frame, sink);
     if (outcome != Reassembler::Outcome::fresh) ++capture_.stats.duplicate_segments;
     if (outcome == Reassembler::Outcome::conflict)
-      world_.doubt("overlap-differs", world_.text(c.server), p.frame, "two segments claim the same bytes with different contents; the first stands");
+      world_.doubt("overlap-differs", world_.text(c.server), p.frame,
+                   "two segments claim the same bytes with different contents; the first stands");
   }
   recount(c);
   if (flow.fin[0] && flow.fin[1]) {
@@ -427,7 +455,8 @@ void Engine::udp(FlowState& flow, const Packet& p, int direction) {
   mark_.clear();
   if (p.all_frames) {
     for (const std::uint64_t frame : *p.all_frames) mark_.push_back({p.segment.payload.size(), frame});
-    for (std::size_t i = 0; i < mark_.size(); ++i) mark_[i].end = p.segment.payload.size() * (i + 1) / mark_.size();
+    for (std::size_t i = 0; i < mark_.size(); ++i)
+      mark_[i].end = p.segment.payload.size() * (i + 1) / mark_.size();
   } else {
     mark_.push_back({p.segment.payload.size(), p.frame});
   }
@@ -436,7 +465,8 @@ void Engine::udp(FlowState& flow, const Packet& p, int direction) {
   if (c.protocol != Protocol::undecided && flow.row != UINT32_MAX) rows_[flow.row].application = c.protocol;
 }
 
-void Engine::look_for_canaries(Conversation& c, int direction, ByteView bytes, std::uint64_t frame, std::uint64_t time) {
+void Engine::look_for_canaries(Conversation& c, int direction, ByteView bytes, std::uint64_t frame,
+                               std::uint64_t time) {
   std::string& tail = c.streams[direction].canary_tail;
   std::string text = tail + std::string(base::as_text(bytes));
   std::size_t longest = 0;
@@ -444,18 +474,29 @@ void Engine::look_for_canaries(Conversation& c, int direction, ByteView bytes, s
     if (canary.empty()) continue;
     longest = std::max(longest, canary.size());
     if (text.find(canary) != text.npos)
-      world_.tell(c, {frame}, time, {.kind = Kind::canary, .protocol = to_text(c.protocol), .object = canary, .answered = true, .data_class = "identity"});
+      world_.tell(c, {frame}, time,
+                  {.kind = Kind::canary,
+                   .protocol = to_text(c.protocol),
+                   .object = canary,
+                   .answered = true,
+                   .data_class = "identity"});
   }
   // What may be the beginning of one stays; a whole one does not stay whole.
   tail = longest > 1 && text.size() >= longest ? text.substr(text.size() - (longest - 1)) : text;
 }
 
-std::size_t Engine::process(Conversation& c, int direction, ByteView bytes, const std::vector<View::Mark>& marks, std::uint64_t time, bool closing) {
+std::size_t Engine::process(Conversation& c, int direction, ByteView bytes,
+                            const std::vector<View::Mark>& marks, std::uint64_t time, bool closing) {
   Stream& stream = c.streams[direction];
   std::size_t at = 0;
   stream.need = 0;
   for (std::size_t tries = 0; at < bytes.size() && tries < kMaxTries; ++tries) {
-    View view{.bytes = bytes.subspan(at), .marks = &marks, .closing = closing, .gap_before = stream.gap, .time = time, .origin = at};
+    View view{.bytes = bytes.subspan(at),
+              .marks = &marks,
+              .closing = closing,
+              .gap_before = stream.gap,
+              .time = time,
+              .origin = at};
     const Protocol before = c.protocol;
     const Progress progress = read_stream(world_, c, direction, view);
     if (progress.consumed > 0) stream.gap = false;
@@ -495,7 +536,8 @@ void Engine::decide(Conversation& c, std::uint64_t time, bool closing) {
   for (const int direction : {kFromClient, kFromServer}) process_pending(c, direction, time, false);
 }
 
-void Engine::on_data(Conversation& c, int direction, ByteView bytes, std::uint64_t frame, std::uint64_t time) {
+void Engine::on_data(Conversation& c, int direction, ByteView bytes, std::uint64_t frame,
+                     std::uint64_t time) {
   Stream& stream = c.streams[direction];
   if (!options_.canaries.empty()) look_for_canaries(c, direction, bytes, frame, time);
   if (stream.lost) {
@@ -520,7 +562,8 @@ void Engine::on_data(Conversation& c, int direction, ByteView bytes, std::uint64
     process_pending(c, direction, time, false);
   }
   if (stream.pending.size() > kMaxPending) {
-    world_.doubt("message-too-long", world_.text(c.server), frame, "a message longer than we hold; its stream is read on from the next message");
+    world_.doubt("message-too-long", world_.text(c.server), frame,
+                 "a message longer than we hold; its stream is read on from the next message");
     base::Bytes().swap(stream.pending);
     stream.marks.clear();
     stream.lost = true;
@@ -534,7 +577,8 @@ void Engine::on_gap(Conversation& c, int direction, std::uint64_t bytes, std::ui
     decide(c, time, true);
     if (c.protocol == Protocol::undecided) c.protocol = Protocol::raw, c.state = RawState{};
   }
-  const bool text = c.protocol == Protocol::raw || c.protocol == Protocol::hl7 || c.protocol == Protocol::cms8000;
+  const bool text =
+      c.protocol == Protocol::raw || c.protocol == Protocol::hl7 || c.protocol == Protocol::cms8000;
   if (text) process_pending(c, direction, time, true);
   stream.pending.clear();
   stream.marks.clear();
@@ -553,8 +597,10 @@ void Engine::recount(Conversation& c) {
 
 // Too much waits: conversations are read as far as they go, those without recent packets first.
 void Engine::relieve() {
-  world_.doubt("buffers-relieved", "capture", frame_, "more waited for reassembly than the cap allows; gaps were skipped early");
-  for (std::uint32_t tries = 0; buffered_ > options_.max_buffered - options_.max_buffered / 8 && tries < 4 * table_.slots(); ++tries) {
+  world_.doubt("buffers-relieved", "capture", frame_,
+               "more waited for reassembly than the cap allows; gaps were skipped early");
+  for (std::uint32_t tries = 0;
+       buffered_ > options_.max_buffered - options_.max_buffered / 8 && tries < 4 * table_.slots(); ++tries) {
     FlowState& flow = table_[table_.victim()];
     flow.recent = true;
     if (flow.conversation && flow.conversation->held > 0) finish_conversation(flow);
@@ -569,10 +615,12 @@ void Engine::finish_conversation(FlowState& flow) {
     Sink sink{*this, c, direction, time};
     c.streams[direction].reassembler.finish(sink);
   }
-  if (c.protocol == Protocol::undecided && (!c.streams[0].pending.empty() || !c.streams[1].pending.empty())) decide(c, time, true);
+  if (c.protocol == Protocol::undecided && (!c.streams[0].pending.empty() || !c.streams[1].pending.empty()))
+    decide(c, time, true);
   for (const int direction : {kFromClient, kFromServer}) process_pending(c, direction, time, true);
   end_conversation(world_, c, time);
-  if (flow.row != UINT32_MAX && c.protocol != Protocol::undecided && (c.protocol != Protocol::raw || rows_[flow.row].application == Protocol::undecided))
+  if (flow.row != UINT32_MAX && c.protocol != Protocol::undecided &&
+      (c.protocol != Protocol::raw || rows_[flow.row].application == Protocol::undecided))
     rows_[flow.row].application = c.protocol;
   buffered_ -= std::min(buffered_, c.held);
   flow.conversation.reset();
@@ -593,10 +641,18 @@ void Engine::conclude_all() {
     conclude_rpc(world_);
     conclude_tftp(world_);
   }
-  if (rows_lost_) world_.doubt("flows-beyond-cap", "capture", 0, fmt::format("{} connections are not in the list of flows", rows_lost_));
-  if (capture_.stats.evicted_flows) world_.doubt("live-flows-beyond-cap", "capture", 0, fmt::format("{} connections were concluded early", capture_.stats.evicted_flows));
-  if (defragmenter_.dropped()) world_.doubt("datagram-incomplete", "capture", 0, fmt::format("{} fragmented datagrams never became whole", defragmenter_.dropped()));
-  if (defragmenter_.overlaps()) world_.doubt("fragments-overlap", "capture", 0, fmt::format("{} fragments overlap others; the first stands", defragmenter_.overlaps()));
+  if (rows_lost_)
+    world_.doubt("flows-beyond-cap", "capture", 0,
+                 fmt::format("{} connections are not in the list of flows", rows_lost_));
+  if (capture_.stats.evicted_flows)
+    world_.doubt("live-flows-beyond-cap", "capture", 0,
+                 fmt::format("{} connections were concluded early", capture_.stats.evicted_flows));
+  if (defragmenter_.dropped())
+    world_.doubt("datagram-incomplete", "capture", 0,
+                 fmt::format("{} fragmented datagrams never became whole", defragmenter_.dropped()));
+  if (defragmenter_.overlaps())
+    world_.doubt("fragments-overlap", "capture", 0,
+                 fmt::format("{} fragments overlap others; the first stands", defragmenter_.overlaps()));
   write_rows();
   write_devices();
   std::vector<Observation>& all = capture_.observations;
@@ -605,7 +661,8 @@ void Engine::conclude_all() {
     one.frames.erase(std::unique(one.frames.begin(), one.frames.end()), one.frames.end());
   }
   std::stable_sort(all.begin(), all.end(), [](const Observation& a, const Observation& b) {
-    const std::uint64_t x = a.frames.empty() ? 0 : a.frames.front(), y = b.frames.empty() ? 0 : b.frames.front();
+    const std::uint64_t x = a.frames.empty() ? 0 : a.frames.front(),
+                        y = b.frames.empty() ? 0 : b.frames.front();
     return std::tie(x, a.kind, a.protocol, a.device, a.peer.address, a.peer.port, a.object, a.field) <
            std::tie(y, b.kind, b.protocol, b.device, b.peer.address, b.peer.port, b.object, b.field);
   });
@@ -615,7 +672,8 @@ void Engine::conclude_all() {
 }
 
 void Engine::write_rows() {
-  std::stable_sort(rows_.begin(), rows_.end(), [](const Row& a, const Row& b) { return a.first_frame < b.first_frame; });
+  std::stable_sort(rows_.begin(), rows_.end(),
+                   [](const Row& a, const Row& b) { return a.first_frame < b.first_frame; });
   for (Row& row : rows_) {
     if (row.connections == 0) continue;  // a wrong guess, corrected
     Conversation c;
@@ -648,13 +706,20 @@ void Engine::write_rows() {
     flow.last_time = static_cast<double>(row.last_time) / 1e9;
     flow.exchanges = row.exchanges;
     flow.interval_mean = row.mean;
-    if (row.exchanges > 2 && row.mean > 0) flow.interval_cv = std::sqrt(row.square / static_cast<double>(row.exchanges - 2)) / row.mean;
+    if (row.exchanges > 2 && row.mean > 0)
+      flow.interval_cv = std::sqrt(row.square / static_cast<double>(row.exchanges - 2)) / row.mean;
     if (options_.dissect) {
       const bool silent = row.answered == 0;
       if (row.key.tcp && silent && row.began)
-        world_.tell(c, row.first_frames, row.first_time, {.kind = Kind::attempt, .protocol = "tcp", .words = fmt::format("{} connections", row.connections)});
+        world_.tell(c, row.first_frames, row.first_time,
+                    {.kind = Kind::attempt,
+                     .protocol = "tcp",
+                     .words = fmt::format("{} connections", row.connections)});
       else if (row.key.tcp || row.answered > 0)
-        world_.tell(c, {row.first_frame}, row.first_time, {.kind = Kind::connect, .protocol = flow.application.empty() ? flow.protocol : flow.application, .answered = row.answered > 0});
+        world_.tell(c, {row.first_frame}, row.first_time,
+                    {.kind = Kind::connect,
+                     .protocol = flow.application.empty() ? flow.protocol : flow.application,
+                     .answered = row.answered > 0});
     }
     capture_.flows.push_back(std::move(flow));
   }
@@ -701,8 +766,12 @@ base::Result<Capture> read_source(base::Result<Source> source, const Options& op
 
 }  // namespace
 
-base::Result<Capture> read(const std::string& path, const Options& options) { return read_source(Source::open(path), options); }
+base::Result<Capture> read(const std::string& path, const Options& options) {
+  return read_source(Source::open(path), options);
+}
 
-base::Result<Capture> read(base::ByteView file, const Options& options) { return read_source(Source::open(file), options); }
+base::Result<Capture> read(base::ByteView file, const Options& options) {
+  return read_source(Source::open(file), options);
+}
 
 }  // namespace witness

@@ -7,7 +7,9 @@
 namespace witness {
 
 std::uint64_t FlowKey::hash() const {
-  const auto word = [](const Address& a, std::size_t at) { return base::load<std::uint64_t>(a.bytes, at, base::ByteOrder::little).value_or(0); };
+  const auto word = [](const Address& a, std::size_t at) {
+    return base::load<std::uint64_t>(a.bytes, at, base::ByteOrder::little).value_or(0);
+  };
   const auto mix = [](std::uint64_t a, std::uint64_t b) {
     const auto product = static_cast<unsigned __int128>(a) * b;
     return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
@@ -19,7 +21,9 @@ std::uint64_t FlowKey::hash() const {
 }
 
 FlowTable::FlowTable(std::uint32_t most)
-    : most_(std::max<std::uint32_t>(most, 16)), buckets_(std::bit_ceil(std::uint64_t{most_} * 2), UINT32_MAX), mask_(buckets_.size() - 1) {}
+    : most_(std::max<std::uint32_t>(most, 16)),
+      buckets_(std::bit_ceil(std::uint64_t{most_} * 2), UINT32_MAX),
+      mask_(buckets_.size() - 1) {}
 
 std::uint32_t FlowTable::find(const FlowKey& key, std::uint64_t hash) const {
   for (std::uint32_t at = buckets_[hash & mask_]; at != UINT32_MAX; at = flows_[at].next_in_bucket)

@@ -1,5 +1,6 @@
-// The table of live flows: one entry a connection, found by its addresses and ports in one probe, bounded, the least
-// recently used concluded first (by a clock hand, so that a packet touches no list). Inside the folder only.
+// The table of live flows: one entry a connection, found by its addresses and ports in one probe, bounded,
+// the least recently used concluded first (by a clock hand, so that a packet touches no list). Inside the
+// folder only.
 #pragma once
 
 #include <cstdint>
@@ -29,16 +30,17 @@ struct FlowState {
   bool recent = false;
   bool client_is_low = true;
   bool syn = false, syn_ack = false, closed = false;
+  bool seen = false;  // a packet was counted
   bool answered = false;
-  bool guessed = false;            // who is the client was guessed by ports
-  bool done = false;               // both sides finished, and all they said was read
-  bool fin[2] = {};                // by the client, by the server
+  bool guessed = false;  // who is the client was guessed by ports
+  bool done = false;     // both sides finished, and all they said was read
+  bool fin[2] = {};      // by the client, by the server
   bool seq_known[2] = {};
   std::uint32_t next_seq[2] = {};  // highest sequence number seen
   std::uint32_t fin_seq[2] = {};
   std::uint32_t initial_seq = 0;
   std::uint64_t first_frame = 0;
-  std::uint64_t last_time = 0;      // of either side
+  std::uint64_t last_time = 0;  // of either side
   std::uint64_t id = 0;
   std::unique_ptr<Conversation> conversation;
 };

@@ -1,6 +1,7 @@
 // HL7 v2 messages, framed (MLLP) or bare, on any port, into the patient fields that they carry.
-// Source: HL7 v2.5.1 chapter 2 (message construction), chapter 3 (PID, NK1, PV1), chapter 7 (OBX); MLLP release 1.
-// Read segment by segment, so that no message is ever held whole and a gap costs the segments that it touches.
+// Source: HL7 v2.5.1 chapter 2 (message construction), chapter 3 (PID, NK1, PV1), chapter 7 (OBX); MLLP
+// release 1. Read segment by segment, so that no message is ever held whole and a gap costs the segments that
+// it touches.
 #include <algorithm>
 
 #include "base/text.h"
@@ -16,12 +17,12 @@ struct PatientField {
 };
 // Which fields tell who the patient is, and what is wrong with them.
 constexpr PatientField kFields[] = {
-    {"PID", 2, "identity"},  {"PID", 3, "identity"},  {"PID", 4, "identity"},  {"PID", 5, "identity"},
-    {"PID", 6, "identity"},  {"PID", 7, "identity"},  {"PID", 9, "identity"},  {"PID", 11, "identity"},
-    {"PID", 13, "identity"}, {"PID", 14, "identity"}, {"PID", 18, "identity"}, {"PID", 19, "identity"},
-    {"PID", 20, "identity"}, {"PID", 21, "identity"}, {"PID", 23, "identity"}, {"NK1", 2, "identity"},
-    {"NK1", 4, "identity"},  {"NK1", 5, "identity"},  {"IN1", 16, "identity"}, {"IN1", 36, "identity"},
-    {"GT1", 3, "identity"},  {"MRG", 1, "identity"},  {"PV1", 19, "identity"}, {"AL1", 3, "health"},
+    {"PID", 2, "identity"},  {"PID", 3, "identity"},  {"PID", 4, "identity"},    {"PID", 5, "identity"},
+    {"PID", 6, "identity"},  {"PID", 7, "identity"},  {"PID", 9, "identity"},    {"PID", 11, "identity"},
+    {"PID", 13, "identity"}, {"PID", 14, "identity"}, {"PID", 18, "identity"},   {"PID", 19, "identity"},
+    {"PID", 20, "identity"}, {"PID", 21, "identity"}, {"PID", 23, "identity"},   {"NK1", 2, "identity"},
+    {"NK1", 4, "identity"},  {"NK1", 5, "identity"},  {"IN1", 16, "identity"},   {"IN1", 36, "identity"},
+    {"GT1", 3, "identity"},  {"MRG", 1, "identity"},  {"PV1", 19, "identity"},   {"AL1", 3, "health"},
     {"DG1", 3, "health"},    {"DG1", 4, "health"},    {"OBX", 5, "vital-signs"},
 };
 
@@ -29,7 +30,9 @@ constexpr std::size_t kMaxSegment = 64u << 10;
 constexpr int kMaxStrangeLines = 8;
 
 bool is_upper_or_digit(char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
-bool is_separator(char c) { return is_printable(c) && c != ' ' && !is_upper_or_digit(c) && !(c >= 'a' && c <= 'z'); }
+bool is_separator(char c) {
+  return is_printable(c) && c != ' ' && !is_upper_or_digit(c) && !(c >= 'a' && c <= 'z');
+}
 
 // "MSH" and the delimiters that it announces: five or six marks between two field separators.
 bool is_header(std::string_view text) {
@@ -40,33 +43,45 @@ bool is_header(std::string_view text) {
 }
 
 bool has_content(std::string_view value, char component) {
-  return std::any_of(value.begin(), value.end(), [&](char c) { return c != component && c != ' ' && c != '"' && c != '~' && c != '&'; });
+  return std::any_of(value.begin(), value.end(),
+                     [&](char c) { return c != component && c != ' ' && c != '"' && c != '~' && c != '&'; });
 }
 
-void read_segment(World& world, const Conversation& c, const View& view, std::size_t begin, std::string_view line, Hl7Side& side) {
+void read_segment(World& world, const Conversation& c, const View& view, std::size_t begin,
+                  std::string_view line, Hl7Side& side) {
   const auto fields = base::split(line, side.field);
   const std::string_view name = fields[0];
   if (name == "MSH") {
     side.type = fields.size() > 8 ? std::string(fields[8]) : std::string();
-    world.tell(c, view, begin, begin + line.size(),
-               {.kind = Kind::message, .protocol = "hl7", .object = side.type, .answered = true, .field = "MSH-9"});
+    world.tell(
+        c, view, begin, begin + line.size(),
+        {.kind = Kind::message, .protocol = "hl7", .object = side.type, .answered = true, .field = "MSH-9"});
     return;
   }
   const std::string code = name == "OBX" && fields.size() > 3 ? std::string(fields[3]) : std::string();
   for (const PatientField& known : kFields) {
-    if (known.segment != name || known.number >= fields.size() || !has_content(fields[known.number], side.component)) continue;
+    if (known.segment != name || known.number >= fields.size() ||
+        !has_content(fields[known.number], side.component))
+      continue;
     world.tell(c, view, begin, begin + line.size(),
-               {.kind = Kind::patient_data, .protocol = "hl7", .object = code, .words = std::string(fields[known.number]),
-                .secret = true, .answered = true, .data_class = std::string(known.data_class),
+               {.kind = Kind::patient_data,
+                .protocol = "hl7",
+                .object = code,
+                .words = std::string(fields[known.number]),
+                .secret = true,
+                .answered = true,
+                .data_class = std::string(known.data_class),
                 .field = std::string(name) + "-" + std::to_string(known.number)});
   }
 }
 
 bool is_segment(std::string_view line, char field) {
-  return line.size() >= 4 && line[3] == field && line[0] >= 'A' && line[0] <= 'Z' && is_upper_or_digit(line[1]) && is_upper_or_digit(line[2]);
+  return line.size() >= 4 && line[3] == field && line[0] >= 'A' && line[0] <= 'Z' &&
+         is_upper_or_digit(line[1]) && is_upper_or_digit(line[2]);
 }
 
-// Where a message begins at or after `from`; npos when nowhere. `enough` becomes false when more bytes would decide.
+// Where a message begins at or after `from`; npos when nowhere. `enough` becomes false when more bytes would
+// decide.
 std::size_t find_start(std::string_view text, std::size_t from, const Hl7Side& side, bool& enough) {
   for (std::size_t at = from;;) {
     const std::size_t header = text.find("MSH", at);

@@ -1,4 +1,5 @@
-// HTTP/1 requests and responses into what was fetched and sent, and what came in clear. Source: RFC 9112, RFC 7617 (Basic).
+// HTTP/1 requests and responses into what was fetched and sent, and what came in clear. Source: RFC 9112, RFC
+// 7617 (Basic).
 #include <algorithm>
 #include <charconv>
 #include <optional>
@@ -9,7 +10,8 @@
 namespace witness {
 namespace {
 
-constexpr std::string_view kMethods[] = {"GET ", "POST ", "PUT ", "HEAD ", "DELETE ", "OPTIONS ", "PATCH ", "CONNECT ",
+constexpr std::string_view kMethods[] = {"GET ",      "POST ",      "PUT ",    "HEAD ",
+                                         "DELETE ",   "OPTIONS ",   "PATCH ",  "CONNECT ",
                                          "PROPFIND ", "SUBSCRIBE ", "NOTIFY ", "M-SEARCH "};
 constexpr std::size_t kMaxHead = 64u << 10;
 constexpr std::size_t kMaxOutstanding = 256;
@@ -18,7 +20,8 @@ std::string_view header(std::string_view head, std::string_view name) {
   for (std::size_t at = head.find('\n'); at != std::string_view::npos; at = head.find('\n', at + 1)) {
     const std::string_view line = head.substr(at + 1, head.find('\n', at + 1) - at - 1);
     const std::size_t colon = line.find(':');
-    if (colon == name.size() && base::lower(line.substr(0, colon)) == name) return base::trim(line.substr(colon + 1));
+    if (colon == name.size() && base::lower(line.substr(0, colon)) == name)
+      return base::trim(line.substr(colon + 1));
   }
   return {};
 }
@@ -36,11 +39,16 @@ std::string base64_text(std::string_view text) {
   int have = 0;
   for (const char c : text) {
     int value = -1;
-    if (c >= 'A' && c <= 'Z') value = c - 'A';
-    else if (c >= 'a' && c <= 'z') value = c - 'a' + 26;
-    else if (c >= '0' && c <= '9') value = c - '0' + 52;
-    else if (c == '+') value = 62;
-    else if (c == '/') value = 63;
+    if (c >= 'A' && c <= 'Z')
+      value = c - 'A';
+    else if (c >= 'a' && c <= 'z')
+      value = c - 'a' + 26;
+    else if (c >= '0' && c <= '9')
+      value = c - '0' + 52;
+    else if (c == '+')
+      value = 62;
+    else if (c == '/')
+      value = 63;
     if (value < 0) break;
     bits = bits << 6 | static_cast<std::uint32_t>(value);
     have += 6;
@@ -52,25 +60,41 @@ std::string base64_text(std::string_view text) {
   return out;
 }
 
-void read_authorization(World& world, const Conversation& c, const View& view, std::size_t end, std::string_view head) {
+void read_authorization(World& world, const Conversation& c, const View& view, std::size_t end,
+                        std::string_view head) {
   const std::string_view value = header(head, "authorization");
   if (base::lower(value.substr(0, 6)) != "basic ") return;
   const std::string pair = base64_text(base::trim(value.substr(6)));
   const std::size_t colon = pair.find(':');
   if (colon == std::string::npos) return;
-  world.tell(c, view, 0, end, {.kind = Kind::credential, .protocol = "http", .object = pair.substr(0, colon), .words = pair.substr(colon + 1),
-                               .secret = true, .answered = true, .data_class = "credential", .field = "authorization"});
+  world.tell(c, view, 0, end,
+             {.kind = Kind::credential,
+              .protocol = "http",
+              .object = pair.substr(0, colon),
+              .words = pair.substr(colon + 1),
+              .secret = true,
+              .answered = true,
+              .data_class = "credential",
+              .field = "authorization"});
 }
 
 // Name=value pairs of a form whose names speak of a password.
-void read_form(World& world, const Conversation& c, const View& view, std::size_t end, std::string_view form) {
+void read_form(World& world, const Conversation& c, const View& view, std::size_t end,
+               std::string_view form) {
   for (const std::string_view pair : base::split(form.substr(0, 4096), '&')) {
     const std::size_t equals = pair.find('=');
     if (equals == std::string_view::npos || equals + 1 >= pair.size()) continue;
     const std::string name = base::lower(pair.substr(0, equals));
     if (name != "password" && name != "passwd" && name != "pwd" && name != "pass") continue;
-    world.tell(c, view, 0, end, {.kind = Kind::credential, .protocol = "http", .object = name, .words = std::string(pair.substr(equals + 1)),
-                                 .secret = true, .answered = true, .data_class = "credential", .field = "form"});
+    world.tell(c, view, 0, end,
+               {.kind = Kind::credential,
+                .protocol = "http",
+                .object = name,
+                .words = std::string(pair.substr(equals + 1)),
+                .secret = true,
+                .answered = true,
+                .data_class = "credential",
+                .field = "form"});
   }
 }
 
@@ -90,7 +114,8 @@ void start_body(Conversation& c, HttpMessage& message, std::string_view head, bo
   }
 }
 
-Progress read_request_head(World& world, Conversation& c, HttpState& state, const View& view, std::string_view head) {
+Progress read_request_head(World& world, Conversation& c, HttpState& state, const View& view,
+                           std::string_view head) {
   HttpMessage& message = state.side[kFromClient];
   const std::string_view line = head.substr(0, head.find_first_of("\r\n"));
   const auto words = base::split(line, ' ');
@@ -99,10 +124,15 @@ Progress read_request_head(World& world, Conversation& c, HttpState& state, cons
   std::string name = target.starts_with("/") && !host.empty() ? std::string(host) + target : target;
   const bool sends = method == "POST" || method == "PUT" || method == "PATCH";
   world.tell(c, view, 0, head.size(),
-             {.kind = sends ? Kind::send : Kind::fetch, .protocol = "http", .object = name, .words = std::string(line)});
+             {.kind = sends ? Kind::send : Kind::fetch,
+              .protocol = "http",
+              .object = name,
+              .words = std::string(line)});
   read_authorization(world, c, view, head.size(), head);
-  if (const std::size_t query = target.find('?'); query != std::string::npos) read_form(world, c, view, head.size(), std::string_view(target).substr(query + 1));
-  if (!host.empty() && host.find_first_not_of("0123456789.:[]") != std::string_view::npos && world.served_names.size() < 100'000)
+  if (const std::size_t query = target.find('?'); query != std::string::npos)
+    read_form(world, c, view, head.size(), std::string_view(target).substr(query + 1));
+  if (!host.empty() && host.find_first_not_of("0123456789.:[]") != std::string_view::npos &&
+      world.served_names.size() < 100'000)
     world.served_names.try_emplace({c.server, c.server_port}, host.substr(0, host.find(':')));
   if (state.asked.size() < kMaxOutstanding) {
     state.asked.push_back(name);
@@ -114,7 +144,8 @@ Progress read_request_head(World& world, Conversation& c, HttpState& state, cons
   return {head.size(), 0};
 }
 
-Progress read_response_head(World& world, Conversation& c, HttpState& state, const View& view, std::string_view head) {
+Progress read_response_head(World& world, Conversation& c, HttpState& state, const View& view,
+                            std::string_view head) {
   HttpMessage& message = state.side[kFromServer];
   const int status = head.size() > 12 ? static_cast<int>(number(head.substr(9, 3), 10).value_or(0)) : 0;
   const bool interim = status >= 100 && status < 200;
@@ -135,7 +166,8 @@ Progress read_response_head(World& world, Conversation& c, HttpState& state, con
   return {head.size(), 0};
 }
 
-void finish_body(World& world, Conversation& c, HttpState& state, int direction, std::uint64_t time, bool partial = false) {
+void finish_body(World& world, Conversation& c, HttpState& state, int direction, std::uint64_t time,
+                 bool partial = false) {
   Carving& body = state.body[direction];
   if (body.size && (!code_type(body.bytes).empty() && !state.body_encoded[direction]))
     world.object(c, state.body_name[direction], "http", std::move(body), time, partial);
@@ -143,16 +175,21 @@ void finish_body(World& world, Conversation& c, HttpState& state, int direction,
 }
 
 // Content: HL7 is looked for, a form read, and what may be code kept.
-void body_bytes(World& world, Conversation& c, HttpState& state, int direction, const View& view, std::size_t begin, std::size_t size) {
+void body_bytes(World& world, Conversation& c, HttpState& state, int direction, const View& view,
+                std::size_t begin, std::size_t size) {
   const ByteView bytes = view.bytes.subspan(begin, size);
   Carving& body = state.body[direction];
   if (body.size == 0) {
-    state.side[direction].carve = !state.body_encoded[direction] && (bytes.size() < 300 || !code_type(bytes).empty());
+    state.side[direction].carve =
+        !state.body_encoded[direction] && (bytes.size() < 300 || !code_type(bytes).empty());
     if (direction == kFromClient) read_form(world, c, view, begin + size, base::as_text(bytes));
   }
-  if (state.side[direction].carve) world.carve(body, bytes, view.frames(begin, begin + size));
-  else body.size += size;
-  if (body.size >= 512 && state.side[direction].carve && body.bytes.size() < 4096 && code_type(body.bytes).empty()) {
+  if (state.side[direction].carve)
+    world.carve(body, bytes, view.frames(begin, begin + size));
+  else
+    body.size += size;
+  if (body.size >= 512 && state.side[direction].carve && body.bytes.size() < 4096 &&
+      code_type(body.bytes).empty()) {
     state.side[direction].carve = false;
     body.bytes.clear();
   }
@@ -224,7 +261,8 @@ Progress read_http(World& world, Conversation& c, int direction, const View& vie
     }
     case Part::chunk_size: {
       const std::size_t end = text.find('\n');
-      if (end == text.npos) return text.size() > 1024 ? Progress{text.size(), 0} : Progress{0, text.size() + 1};
+      if (end == text.npos)
+        return text.size() > 1024 ? Progress{text.size(), 0} : Progress{0, text.size() + 1};
       const std::string_view line = base::trim(text.substr(0, end));
       if (line.empty()) return {end + 1, 0};
       message.left = number(line, 16).value_or(0);
@@ -233,7 +271,8 @@ Progress read_http(World& world, Conversation& c, int direction, const View& vie
     }
     case Part::trailer: {
       const std::size_t end = text.find('\n');
-      if (end == text.npos) return text.size() > kMaxHead ? Progress{text.size(), 0} : Progress{0, text.size() + 1};
+      if (end == text.npos)
+        return text.size() > kMaxHead ? Progress{text.size(), 0} : Progress{0, text.size() + 1};
       if (base::trim(text.substr(0, end)).empty()) {
         finish_body(world, c, state, direction, view.time);
         message.part = Part::head;
@@ -250,7 +289,8 @@ Progress read_http(World& world, Conversation& c, int direction, const View& vie
 void end_http(World& world, Conversation& c, std::uint64_t time) {
   HttpState& state = std::get<HttpState>(c.state);
   for (const int direction : {kFromClient, kFromServer})
-    finish_body(world, c, state, direction, time, state.side[direction].part != HttpMessage::Part::until_close);
+    finish_body(world, c, state, direction, time,
+                state.side[direction].part != HttpMessage::Part::until_close);
 }
 
 }  // namespace witness

@@ -1,6 +1,7 @@
 // The line printer daemon protocol, whole, into print jobs. Source: RFC 1179 sections 5 to 7.
-// The first octet alone proves nothing: a job is told once its command line, a sub-command and the control file's own
-// lines have been read as the RFC writes them; the conversation is anything else as soon as one of them is not.
+// The first octet alone proves nothing: a job is told once its command line, a sub-command and the control
+// file's own lines have been read as the RFC writes them; the conversation is anything else as soon as one of
+// them is not.
 #include <algorithm>
 #include <charconv>
 
@@ -14,7 +15,8 @@ constexpr std::size_t kMaxLine = 512;
 constexpr std::uint64_t kMaxControl = 64u << 10;
 
 bool printable_word(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return is_printable(c) && c != ' '; });
+  return !text.empty() &&
+         std::all_of(text.begin(), text.end(), [](char c) { return is_printable(c) && c != ' '; });
 }
 
 // "count SP name": name is cfA or dfA, three digits, host (section 6.2, 6.3).
@@ -25,7 +27,8 @@ bool read_file_line(std::string_view line, std::string_view prefix, std::uint64_
   if (error != std::errc{} || end != line.data() + space) return false;
   const std::string_view name = line.substr(space + 1);
   if (name.size() < 7 || !name.starts_with(prefix) || name[2] < 'A' || name[2] > 'z') return false;
-  if (!std::all_of(name.begin() + 3, name.begin() + 6, [](char c) { return c >= '0' && c <= '9'; })) return false;
+  if (!std::all_of(name.begin() + 3, name.begin() + 6, [](char c) { return c >= '0' && c <= '9'; }))
+    return false;
   host = name.substr(6);
   return printable_word(host);
 }
@@ -34,7 +37,9 @@ bool read_control_file(std::string_view text, LpdState& state) {
   bool host = false, person = false;
   for (const std::string_view line : base::split(text, '\n')) {
     if (line.empty()) continue;
-    if (!((line[0] >= 'A' && line[0] <= 'Z') || (line[0] >= 'a' && line[0] <= 'z') || (line[0] >= '1' && line[0] <= '4'))) return false;
+    if (!((line[0] >= 'A' && line[0] <= 'Z') || (line[0] >= 'a' && line[0] <= 'z') ||
+          (line[0] >= '1' && line[0] <= '4')))
+      return false;
     if (line[0] == 'H') host = true;
     if (line[0] == 'P') person = true;
     if (line[0] == 'J' || (line[0] == 'N' && state.job.empty())) state.job = line.substr(1);
@@ -69,7 +74,13 @@ Progress read_line(World& world, Conversation& c, LpdState& state, const View& v
     state.left = count == 0 || count == ~std::uint64_t{0} ? ~std::uint64_t{0} : count + 1;
     state.part = LpdState::Part::data;
     if (state.conforms)
-      world.tell(c, view, 0, end + 1, {.kind = Kind::print_job, .protocol = "lpd", .object = state.queue, .words = state.job, .answered = true, .field = "data"});
+      world.tell(c, view, 0, end + 1,
+                 {.kind = Kind::print_job,
+                  .protocol = "lpd",
+                  .object = state.queue,
+                  .words = state.job,
+                  .answered = true,
+                  .field = "data"});
   } else {
     fits = false;
   }
@@ -100,7 +111,8 @@ Progress read_lpd(World& world, Conversation& c, int direction, const View& view
     c.state = RawState{};
     return {0, 0};
   }
-  if (state.part == Part::command || state.part == Part::sub_command) return read_line(world, c, state, view, state.part == Part::sub_command);
+  if (state.part == Part::command || state.part == Part::sub_command)
+    return read_line(world, c, state, view, state.part == Part::sub_command);
   if (state.part == Part::control) {
     const std::size_t size = static_cast<std::size_t>(state.left) + 1;  // the octet of zero that follows
     if (view.bytes.size() < size && !view.closing) return {0, size};
@@ -111,7 +123,12 @@ Progress read_lpd(World& world, Conversation& c, int direction, const View& view
       return {0, 0};
     }
     world.tell(c, view, 0, std::min(size, view.bytes.size()),
-               {.kind = Kind::print_job, .protocol = "lpd", .object = state.queue, .words = state.job, .answered = true, .field = "control"});
+               {.kind = Kind::print_job,
+                .protocol = "lpd",
+                .object = state.queue,
+                .words = state.job,
+                .answered = true,
+                .field = "control"});
     state.part = Part::sub_command;
     return {std::min(size, view.bytes.size()), 0};
   }

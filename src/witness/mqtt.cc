@@ -1,4 +1,5 @@
-// MQTT 3.1, 3.1.1 and 5 into topics, and the credentials of CONNECT. Source: OASIS MQTT 3.1.1 section 3, MQTT 5.0 section 3.
+// MQTT 3.1, 3.1.1 and 5 into topics, and the credentials of CONNECT. Source: OASIS MQTT 3.1.1 section 3,
+// MQTT 5.0 section 3.
 #include "witness/dissect.h"
 
 namespace witness {
@@ -53,23 +54,41 @@ void read_connect(World& world, Conversation& c, const View& view, std::size_t e
   const std::string user = flags & 0x80 ? field(in) : "";
   const std::string password = flags & 0x40 ? field(in) : "";
   if (!in.ok()) return;
-  world.tell(c, view, 0, end, {.kind = Kind::message, .protocol = "mqtt", .object = state.client_id, .answered = true, .field = "connect"});
+  world.tell(c, view, 0, end,
+             {.kind = Kind::message,
+              .protocol = "mqtt",
+              .object = state.client_id,
+              .answered = true,
+              .field = "connect"});
   if (user.empty() && password.empty()) return;
-  // A password that only repeats the name is an identity; a signed token expires. Neither is a reusable secret.
+  // A password that only repeats the name is an identity; a signed token expires. Neither is a reusable
+  // secret.
   const bool repeats = password.empty() || password == user || password == state.client_id;
   const bool token = password.find("SharedAccessSignature") == 0 && password.find("&se=") != password.npos;
-  world.tell(c, view, 0, end, {.kind = Kind::credential, .protocol = "mqtt", .object = user, .words = password, .secret = true, .answered = true,
-                               .data_class = repeats ? "device-identity" : token ? "expiring-token" : "credential", .field = "connect"});
+  world.tell(c, view, 0, end,
+             {.kind = Kind::credential,
+              .protocol = "mqtt",
+              .object = user,
+              .words = password,
+              .secret = true,
+              .answered = true,
+              .data_class = repeats ? "device-identity"
+                            : token ? "expiring-token"
+                                    : "credential",
+              .field = "connect"});
 }
 
-void read_publish(World& world, Conversation& c, const View& view, std::size_t end, ByteView body, std::uint8_t flags) {
+void read_publish(World& world, Conversation& c, const View& view, std::size_t end, ByteView body,
+                  std::uint8_t flags) {
   MqttState& state = std::get<MqttState>(c.state);
   ByteReader in(body, ByteOrder::big);
   const std::string topic = field(in);
   if (flags & 0x06) in.u16();
   if (state.level >= 5) skip_properties(in, body);
   if (!in.ok()) return;
-  world.tell(c, view, 0, end, {.kind = Kind::message, .protocol = "mqtt", .object = topic, .answered = true, .field = "publish"});
+  world.tell(
+      c, view, 0, end,
+      {.kind = Kind::message, .protocol = "mqtt", .object = topic, .answered = true, .field = "publish"});
   const ByteView payload = base::clipped(body, in.offset());
   if (base::as_text(payload).find("MSH") == std::string_view::npos) return;
   std::vector<View::Mark> marks;

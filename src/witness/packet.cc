@@ -45,8 +45,10 @@ LinkFrame untag(std::uint16_t type, ByteView payload, ByteView mac) {
     } else if (type == kMpls) {
       const bool bottom = payload.size() >= 4 && (payload[2] & 1);
       payload = base::clipped(payload, 4);
-      if (bottom) type = by_version_nibble(payload);
-      else if (payload.empty()) type = 0;
+      if (bottom)
+        type = by_version_nibble(payload);
+      else if (payload.empty())
+        type = 0;
     } else if (type != 0 && type <= 1500) {  // IEEE 802.3: a length, then LLC
       const bool snap = payload.size() >= 8 && payload[0] == 0xAA && payload[1] == 0xAA && payload[2] == 0x03;
       type = snap ? base::load_be16(payload, 6).value_or(0) : 0;
@@ -62,7 +64,8 @@ LinkFrame decode_80211(ByteView bytes, bool padded) {
   LinkFrame out;
   if (bytes.size() < 24) return out;
   const int type = (bytes[0] >> 2) & 3, subtype = bytes[0] >> 4;
-  const bool to_ds = bytes[1] & 1, from_ds = bytes[1] & 2, protected_frame = bytes[1] & 0x40, order = bytes[1] & 0x80;
+  const bool to_ds = bytes[1] & 1, from_ds = bytes[1] & 2, protected_frame = bytes[1] & 0x40,
+             order = bytes[1] & 0x80;
   if (type != 2 || (subtype & 4) || protected_frame) return out;  // data with a body, in clear
   std::size_t header = 24;
   if (to_ds && from_ds) header += 6;

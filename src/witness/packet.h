@@ -1,6 +1,6 @@
 // One captured frame into an IP packet and its transport header. Pure: no state, no allocation.
-// Sources: LINKTYPE registry (tcpdump.org), IEEE 802.1Q/ad, RFC 2516 (PPPoE), RFC 791, RFC 8200, RFC 9293, RFC 768,
-// IEEE 802.11-2020 9.2, radiotap.org.
+// Sources: LINKTYPE registry (tcpdump.org), IEEE 802.1Q/ad, RFC 2516 (PPPoE), RFC 791, RFC 8200, RFC 9293,
+// RFC 768, IEEE 802.11-2020 9.2, radiotap.org.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +24,8 @@ bool knows_link(int link_type);
 struct IpPacket {
   bool ok = false;
   Address source, destination;
-  std::uint8_t protocol = 0;   // of the last header
-  base::ByteView payload;      // captured part
+  std::uint8_t protocol = 0;       // of the last header
+  base::ByteView payload;          // captured part
   std::uint32_t payload_size = 0;  // on the wire, as the header says
   std::uint32_t packet_size = 0;   // IP packet on the wire
   bool fragment = false;

@@ -1,4 +1,5 @@
-// Streams of no protocol that we know: HL7 wherever it begins, and a program or archive that the stream itself is.
+// Streams of no protocol that we know: HL7 wherever it begins, and a program or archive that the stream
+// itself is.
 #include "witness/dissect.h"
 
 namespace witness {
@@ -24,7 +25,8 @@ Progress read_raw(World& world, Conversation& c, int direction, const View& view
 void end_raw(World& world, Conversation& c, std::uint64_t time) {
   RawState& state = std::get<RawState>(c.state);
   for (const int direction : {kFromClient, kFromServer})
-    if (state.carve[direction]) world.object(c, "", c.tcp ? "tcp" : "udp", std::move(state.carving[direction]), time);
+    if (state.carve[direction])
+      world.object(c, "", c.tcp ? "tcp" : "udp", std::move(state.carving[direction]), time);
 }
 
 }  // namespace witness

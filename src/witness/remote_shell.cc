@@ -16,14 +16,34 @@ std::vector<std::string_view> zero_terminated(std::string_view text) {
   return parts;
 }
 
-void tell_rsh(World& world, Conversation& c, const View& view, const std::vector<std::string_view>& parts, std::size_t end) {
+void tell_rsh(World& world, Conversation& c, const View& view, const std::vector<std::string_view>& parts,
+              std::size_t end) {
   const std::string_view protocol = to_text(c.protocol);
   const std::string local(parts[1]), second(parts[2]);
   if (c.protocol == Protocol::rexec)
-    world.tell(c, view, 0, end, {.kind = Kind::credential, .protocol = protocol, .object = local, .words = second, .secret = true, .answered = true, .data_class = "credential", .field = "password"});
+    world.tell(c, view, 0, end,
+               {.kind = Kind::credential,
+                .protocol = protocol,
+                .object = local,
+                .words = second,
+                .secret = true,
+                .answered = true,
+                .data_class = "credential",
+                .field = "password"});
   else
-    world.tell(c, view, 0, end, {.kind = Kind::credential, .protocol = protocol, .object = c.protocol == Protocol::rlogin ? second : local + " as " + second, .answered = true, .data_class = "credential", .field = "user"});
-  world.tell(c, view, 0, end, {.kind = Kind::shell, .protocol = protocol, .object = c.protocol == Protocol::rlogin ? "session" : std::string(parts[3]), .words = std::string(parts[3]), .answered = true});
+    world.tell(c, view, 0, end,
+               {.kind = Kind::credential,
+                .protocol = protocol,
+                .object = c.protocol == Protocol::rlogin ? second : local + " as " + second,
+                .answered = true,
+                .data_class = "credential",
+                .field = "user"});
+  world.tell(c, view, 0, end,
+             {.kind = Kind::shell,
+              .protocol = protocol,
+              .object = c.protocol == Protocol::rlogin ? "session" : std::string(parts[3]),
+              .words = std::string(parts[3]),
+              .answered = true});
 }
 
 // Removes telnet commands; an incomplete one at the end stays for the next call.
@@ -86,7 +106,8 @@ Progress read_telnet(World& world, Conversation& c, int direction, const View& v
   const std::string text = plain_telnet(view.bytes, consumed);
   if (!state.told) {
     state.told = true;
-    world.tell(c, view, 0, view.bytes.size(), {.kind = Kind::shell, .protocol = "telnet", .object = "session", .answered = true});
+    world.tell(c, view, 0, view.bytes.size(),
+               {.kind = Kind::shell, .protocol = "telnet", .object = "session", .answered = true});
   }
   std::string& line = state.line[direction];
   for (const char ch : text) {
@@ -96,9 +117,15 @@ Progress read_telnet(World& world, Conversation& c, int direction, const View& v
       const bool password = asked.find("assword:") != asked.npos, login = asked.find("ogin:") != asked.npos;
       if (!line.empty())
         world.tell(c, view, 0, view.bytes.size(),
-                   {.kind = password || login ? Kind::credential : Kind::shell, .protocol = "telnet",
-                    .object = password ? "password" : login ? line : "command", .words = login && !password ? "" : line,
-                    .secret = password, .answered = true, .data_class = password || login ? "credential" : ""});
+                   {.kind = password || login ? Kind::credential : Kind::shell,
+                    .protocol = "telnet",
+                    .object = password ? "password"
+                              : login  ? line
+                                       : "command",
+                    .words = login && !password ? "" : line,
+                    .secret = password,
+                    .answered = true,
+                    .data_class = password || login ? "credential" : ""});
       line.clear();
       prompt.clear();
     } else if (direction == kFromServer && ch == '\n') {

@@ -1,6 +1,6 @@
 // ONC RPC: port mapper, MOUNT and NFS calls and replies, into shares mounted, paths walked and bytes read.
-// Sources: RFC 5531 (RPC, record marking), RFC 4506 (XDR), RFC 1833 (port mapper, rpcbind), RFC 1094 (NFS v2, MOUNT v1),
-// RFC 1813 (NFS v3, MOUNT v3), RFC 7530 and RFC 8881 (NFS v4).
+// Sources: RFC 5531 (RPC, record marking), RFC 4506 (XDR), RFC 1833 (port mapper, rpcbind), RFC 1094 (NFS v2,
+// MOUNT v1), RFC 1813 (NFS v3, MOUNT v3), RFC 7530 and RFC 8881 (NFS v4).
 #include <algorithm>
 
 #include <fmt/format.h>
@@ -38,13 +38,20 @@ std::string fixed_handle(ByteReader& in) { return std::string(base::as_text(in.t
 
 std::string program_name(std::uint32_t program) {
   switch (program) {
-    case kPortmap: return "portmap";
-    case kNfs: return "nfs";
-    case kMount: return "mount";
-    case 100021: return "nlockmgr";
-    case 100024: return "status";
-    case 100232: return "sadmind";
-    default: return fmt::format("program {}", program);
+    case kPortmap:
+      return "portmap";
+    case kNfs:
+      return "nfs";
+    case kMount:
+      return "mount";
+    case 100021:
+      return "nlockmgr";
+    case 100024:
+      return "status";
+    case 100232:
+      return "sadmind";
+    default:
+      return fmt::format("program {}", program);
   }
 }
 
@@ -55,7 +62,8 @@ std::string path_of(World& world, const Address& server, std::string_view handle
   const auto known = world.nfs_paths.find(handle_key(server, handle));
   if (known != world.nfs_paths.end()) return known->second;
   std::string hex;
-  for (const char c : handle.substr(handle.size() - std::min<std::size_t>(handle.size(), 6))) hex += fmt::format("{:02x}", static_cast<std::uint8_t>(c));
+  for (const char c : handle.substr(handle.size() - std::min<std::size_t>(handle.size(), 6)))
+    hex += fmt::format("{:02x}", static_cast<std::uint8_t>(c));
   return "(handle …" + hex + ")";
 }
 void learn_path(World& world, const Address& server, std::string_view handle, std::string path) {
@@ -70,7 +78,8 @@ std::string join_path(std::string_view directory, std::string_view name) {
 
 std::string nfs_protocol(const RpcCall& call) { return fmt::format("nfs{}", call.version); }
 
-void add_to_file(World& world, const Conversation& c, const View& view, const std::string& path, std::uint64_t offset, ByteView data) {
+void add_to_file(World& world, const Conversation& c, const View& view, const std::string& path,
+                 std::uint64_t offset, ByteView data) {
   if (world.nfs_files.size() > 4096 && !world.nfs_files.contains({c.client, c.server, path})) return;
   World::SharedFile& shared = world.nfs_files[{c.client, c.server, path}];
   if (shared.carving.size == 0) shared = {c.client, c.server, c.server_port, c.tcp, view.time, {}};
@@ -90,7 +99,10 @@ void read_mount_call(ByteReader& in, RpcCall& call) {
 void read_portmap_call(ByteReader& in, RpcCall& call) {
   if (call.version == 2 && call.procedure == 3) {
     const std::uint32_t program = in.u32(), version = in.u32(), protocol = in.u32();
-    call.object = fmt::format("{} v{} {}", program_name(program), version, protocol == 6 ? "tcp" : protocol == 17 ? "udp" : "?");
+    call.object = fmt::format("{} v{} {}", program_name(program), version,
+                              protocol == 6    ? "tcp"
+                              : protocol == 17 ? "udp"
+                                               : "?");
     call.offset = program;
   } else if (call.version >= 3 && call.procedure == 3) {
     const std::uint32_t program = in.u32(), version = in.u32();
@@ -104,7 +116,11 @@ void read_nfs2_call(World& world, const Conversation& c, const View& view, ByteR
   call.handle = fixed_handle(in);
   const std::string path = path_of(world, c.server, call.handle);
   switch (call.procedure) {
-    case 4: case 9: case 10: case 14: case 15:  // LOOKUP, CREATE, REMOVE, MKDIR, RMDIR
+    case 4:
+    case 9:
+    case 10:
+    case 14:
+    case 15:  // LOOKUP, CREATE, REMOVE, MKDIR, RMDIR
       call.object = join_path(path, name_of(in));
       break;
     case 6:
@@ -129,7 +145,12 @@ void read_nfs3_call(World& world, const Conversation& c, const View& view, ByteR
   call.handle = handle_of(in);
   const std::string path = path_of(world, c.server, call.handle);
   switch (call.procedure) {
-    case 3: case 8: case 9: case 10: case 12: case 13:  // LOOKUP, CREATE, MKDIR, SYMLINK, REMOVE, RMDIR
+    case 3:
+    case 8:
+    case 9:
+    case 10:
+    case 12:
+    case 13:  // LOOKUP, CREATE, MKDIR, SYMLINK, REMOVE, RMDIR
       call.object = join_path(path, name_of(in));
       break;
     case 6:
@@ -165,43 +186,75 @@ bool read_open(ByteReader& in, std::string& name) {
     if (mode != 2) skip_attributes(in);
   }
   const std::uint32_t claim = in.u32();
-  if (claim == 0 || claim == 3) name = name_of(in);
-  else if (claim == 1) in.u32();
+  if (claim == 0 || claim == 3)
+    name = name_of(in);
+  else if (claim == 1)
+    in.u32();
   else if (claim == 2) {
     in.skip(16);
     name = name_of(in);
-  } else if (claim == 5) in.skip(16);
+  } else if (claim == 5)
+    in.skip(16);
   return in.ok();
 }
 
-// Steps over the arguments of one NFSv4 operation; `path` follows the current file handle. False: unknown operation.
-bool step_operation(World& world, const Conversation& c, const View& view, std::uint32_t operation, ByteReader& in, std::string& path, RpcCall& call) {
+// Steps over the arguments of one NFSv4 operation; `path` follows the current file handle. False: unknown
+// operation.
+bool step_operation(World& world, const Conversation& c, const View& view, std::uint32_t operation,
+                    ByteReader& in, std::string& path, RpcCall& call) {
   switch (operation) {
-    case 3: in.u32(); return true;                       // ACCESS
-    case 4: in.skip(20); return true;                    // CLOSE
-    case 9: skip_bitmap(in); return true;                // GETATTR
-    case 10: case 16: case 23: case 31: case 32: return true;  // GETFH, LOOKUPP, PUTPUBFH, RESTOREFH, SAVEFH
-    case 11: case 28: case 33:                           // LINK, REMOVE, SECINFO
+    case 3:
+      in.u32();
+      return true;  // ACCESS
+    case 4:
+      in.skip(20);
+      return true;  // CLOSE
+    case 9:
+      skip_bitmap(in);
+      return true;  // GETATTR
+    case 10:
+    case 16:
+    case 23:
+    case 31:
+    case 32:
+      return true;  // GETFH, LOOKUPP, PUTPUBFH, RESTOREFH, SAVEFH
+    case 11:
+    case 28:
+    case 33:  // LINK, REMOVE, SECINFO
       call.object = join_path(path, name_of(in));
       return true;
-    case 15: path = join_path(path, name_of(in)); return true;  // LOOKUP
-    case 18: {                                           // OPEN
+    case 15:
+      path = join_path(path, name_of(in));
+      return true;  // LOOKUP
+    case 18: {      // OPEN
       std::string name;
       if (!read_open(in, name)) return false;
       if (!name.empty()) path = join_path(path, name);
       return true;
     }
-    case 22: path = path_of(world, c.server, handle_of(in)); return true;  // PUTFH
-    case 24: path = "/"; return true;                    // PUTROOTFH
-    case 25:                                             // READ
+    case 22:
+      path = path_of(world, c.server, handle_of(in));
+      return true;  // PUTFH
+    case 24:
+      path = "/";
+      return true;  // PUTROOTFH
+    case 25:        // READ
       in.skip(16);
       call.offset = in.u64();
       in.u32();
       return true;
-    case 26: in.skip(24); skip_bitmap(in); return true;  // READDIR
-    case 30: in.skip(8); return true;                    // RENEW
-    case 34: in.skip(16); skip_attributes(in); return true;  // SETATTR
-    case 38: {                                           // WRITE
+    case 26:
+      in.skip(24);
+      skip_bitmap(in);
+      return true;  // READDIR
+    case 30:
+      in.skip(8);
+      return true;  // RENEW
+    case 34:
+      in.skip(16);
+      skip_attributes(in);
+      return true;  // SETATTR
+    case 38: {      // WRITE
       in.skip(16);
       const std::uint64_t offset = in.u64();
       in.u32();
@@ -209,10 +262,17 @@ bool step_operation(World& world, const Conversation& c, const View& view, std::
       if (in.ok()) add_to_file(world, c, view, path, offset, data);
       return true;
     }
-    case 52: in.u32(); return true;                      // SECINFO_NO_NAME
-    case 53: in.skip(32); return true;                   // SEQUENCE
-    case 58: in.u32(); return true;                      // RECLAIM_COMPLETE
-    default: return false;
+    case 52:
+      in.u32();
+      return true;  // SECINFO_NO_NAME
+    case 53:
+      in.skip(32);
+      return true;  // SEQUENCE
+    case 58:
+      in.u32();
+      return true;  // RECLAIM_COMPLETE
+    default:
+      return false;
   }
 }
 
@@ -252,18 +312,25 @@ void read_portmap_reply(World& world, ByteReader& in, const RpcCall& call) {
     port = dots >= 5 ? high * 256 + low : 0;
   }
   if (in.ok() && port > 0 && port < 65536 && world.rpc_ports.size() < 65536)
-    world.rpc_ports[{call.server, static_cast<std::uint16_t>(port)}] = static_cast<std::uint32_t>(call.offset);
+    world.rpc_ports[{call.server, static_cast<std::uint16_t>(port)}] =
+        static_cast<std::uint32_t>(call.offset);
 }
 
 // What the read of a directory or file is told as.
-void tell_share(World& world, const Conversation& c, const View& view, const RpcCall& call, Kind kind, std::string object, std::string words) {
+void tell_share(World& world, const Conversation& c, const View& view, const RpcCall& call, Kind kind,
+                std::string object, std::string words) {
   std::vector<std::uint64_t> frames = call.frames;
   for (const std::uint64_t frame : view.frames(0, view.bytes.size())) frames.push_back(frame);
   world.tell(c, std::move(frames), call.time,
-             {.kind = kind, .protocol = call.program == kMount ? "mount" : nfs_protocol(call), .object = std::move(object), .words = std::move(words), .answered = true});
+             {.kind = kind,
+              .protocol = call.program == kMount ? "mount" : nfs_protocol(call),
+              .object = std::move(object),
+              .words = std::move(words),
+              .answered = true});
 }
 
-void read_mount_reply(World& world, const Conversation& c, const View& view, ByteReader& in, const RpcCall& call) {
+void read_mount_reply(World& world, const Conversation& c, const View& view, ByteReader& in,
+                      const RpcCall& call) {
   const std::uint32_t status = in.u32();
   std::string words = status == 0 ? "mounted" : fmt::format("refused, status {}", status);
   if (!in.ok()) words = "reply cut";
@@ -272,7 +339,8 @@ void read_mount_reply(World& world, const Conversation& c, const View& view, Byt
   learn_path(world, c.server, call.version >= 3 ? handle_of(in) : fixed_handle(in), call.object);
 }
 
-void read_nfs2_reply(World& world, const Conversation& c, const View& view, ByteReader& in, const RpcCall& call) {
+void read_nfs2_reply(World& world, const Conversation& c, const View& view, ByteReader& in,
+                     const RpcCall& call) {
   if (call.procedure == 0 || in.u32() != 0) return;
   if (call.procedure == 4 || call.procedure == 9 || call.procedure == 14) {
     learn_path(world, c.server, fixed_handle(in), call.object);
@@ -287,7 +355,8 @@ void skip_post_attributes(ByteReader& in) {
   if (in.u32() == 1) in.skip(84);
 }
 
-void read_nfs3_reply(World& world, const Conversation& c, const View& view, ByteReader& in, const RpcCall& call) {
+void read_nfs3_reply(World& world, const Conversation& c, const View& view, ByteReader& in,
+                     const RpcCall& call) {
   if (call.procedure == 0 || in.u32() != 0) return;
   if (call.procedure == 3) {
     learn_path(world, c.server, handle_of(in), call.object);
@@ -302,15 +371,36 @@ void read_nfs3_reply(World& world, const Conversation& c, const View& view, Byte
 }
 
 // Steps over the result of one NFSv4 operation that succeeded. False: not followed further.
-bool step_result(World& world, const Conversation& c, const View& view, const RpcCall& call, std::size_t index, ByteReader& in) {
+bool step_result(World& world, const Conversation& c, const View& view, const RpcCall& call,
+                 std::size_t index, ByteReader& in) {
   const std::string& path = call.names[index];
   switch (call.operations[index]) {
-    case 3: in.skip(8); return true;
-    case 4: in.skip(16); return true;
-    case 9: skip_attributes(in); return true;
-    case 10: learn_path(world, c.server, handle_of(in), path); return true;
-    case 11: case 28: in.skip(20); return true;
-    case 15: case 16: case 22: case 23: case 24: case 30: case 31: case 32: case 58: return true;
+    case 3:
+      in.skip(8);
+      return true;
+    case 4:
+      in.skip(16);
+      return true;
+    case 9:
+      skip_attributes(in);
+      return true;
+    case 10:
+      learn_path(world, c.server, handle_of(in), path);
+      return true;
+    case 11:
+    case 28:
+      in.skip(20);
+      return true;
+    case 15:
+    case 16:
+    case 22:
+    case 23:
+    case 24:
+    case 30:
+    case 31:
+    case 32:
+    case 58:
+      return true;
     case 18: {
       in.skip(16 + 20 + 4);
       skip_bitmap(in);
@@ -332,14 +422,22 @@ bool step_result(World& world, const Conversation& c, const View& view, const Rp
       if (in.ok()) add_to_file(world, c, view, path, call.offset, data);
       return true;
     }
-    case 34: skip_bitmap(in); return true;
-    case 38: in.skip(16); return true;
-    case 53: in.skip(36); return true;
-    default: return false;
+    case 34:
+      skip_bitmap(in);
+      return true;
+    case 38:
+      in.skip(16);
+      return true;
+    case 53:
+      in.skip(36);
+      return true;
+    default:
+      return false;
   }
 }
 
-void read_nfs4_reply(World& world, const Conversation& c, const View& view, ByteReader& in, const RpcCall& call) {
+void read_nfs4_reply(World& world, const Conversation& c, const View& view, ByteReader& in,
+                     const RpcCall& call) {
   if (call.procedure != 1) return;
   in.u32();
   opaque(in, 4096);
@@ -357,12 +455,17 @@ void tell_nfs(World& world, const Conversation& c, const View& view, const RpcCa
     for (std::size_t i = 0; i < call.operations.size(); ++i) {
       const std::uint32_t operation = call.operations[i];
       if (operation == 25 || operation == 26 || operation == 18)
-        tell_share(world, c, view, call, Kind::share_read, call.names[i], operation == 25 ? "read" : operation == 26 ? "list" : "open");
+        tell_share(world, c, view, call, Kind::share_read, call.names[i],
+                   operation == 25   ? "read"
+                   : operation == 26 ? "list"
+                                     : "open");
       else if (operation == 38 || operation == 28)
-        tell_share(world, c, view, call, Kind::share_write, operation == 28 ? call.object : call.names[i], operation == 38 ? "write" : "remove");
+        tell_share(world, c, view, call, Kind::share_write, operation == 28 ? call.object : call.names[i],
+                   operation == 38 ? "write" : "remove");
       else if (operation == 24)
         tell_share(world, c, view, call, Kind::mount_remote, "/", "root file handle");
-      else continue;
+      else
+        continue;
       told = true;
     }
     if (!told && call.procedure == 1 && !call.object.empty() && call.operations.size() > 1)
@@ -375,12 +478,24 @@ void tell_nfs(World& world, const Conversation& c, const View& view, const RpcCa
     std::string_view words;
   };
   static constexpr Named kNamed[] = {
-      {2, 1, Kind::share_read, "attributes"},  {2, 4, Kind::share_read, "look up"},  {2, 6, Kind::share_read, "read"},
-      {2, 16, Kind::share_read, "list"},       {2, 8, Kind::share_write, "write"},   {2, 9, Kind::share_write, "create"},
-      {2, 10, Kind::share_write, "remove"},    {2, 14, Kind::share_write, "make directory"}, {2, 15, Kind::share_write, "remove directory"},
-      {3, 1, Kind::share_read, "attributes"},  {3, 3, Kind::share_read, "look up"},  {3, 6, Kind::share_read, "read"},
-      {3, 16, Kind::share_read, "list"},       {3, 17, Kind::share_read, "list"},    {3, 7, Kind::share_write, "write"},
-      {3, 8, Kind::share_write, "create"},     {3, 9, Kind::share_write, "make directory"}, {3, 12, Kind::share_write, "remove"},
+      {2, 1, Kind::share_read, "attributes"},
+      {2, 4, Kind::share_read, "look up"},
+      {2, 6, Kind::share_read, "read"},
+      {2, 16, Kind::share_read, "list"},
+      {2, 8, Kind::share_write, "write"},
+      {2, 9, Kind::share_write, "create"},
+      {2, 10, Kind::share_write, "remove"},
+      {2, 14, Kind::share_write, "make directory"},
+      {2, 15, Kind::share_write, "remove directory"},
+      {3, 1, Kind::share_read, "attributes"},
+      {3, 3, Kind::share_read, "look up"},
+      {3, 6, Kind::share_read, "read"},
+      {3, 16, Kind::share_read, "list"},
+      {3, 17, Kind::share_read, "list"},
+      {3, 7, Kind::share_write, "write"},
+      {3, 8, Kind::share_write, "create"},
+      {3, 9, Kind::share_write, "make directory"},
+      {3, 12, Kind::share_write, "remove"},
       {3, 13, Kind::share_write, "remove directory"},
   };
   for (const Named& named : kNamed)
@@ -414,14 +529,22 @@ bool read_call(World& world, Conversation& c, const View& view, ByteReader& in, 
   if (!in.ok()) return false;
   read_credential(world, c, flavor, credential);
   switch (call.program) {
-    case kPortmap: read_portmap_call(in, call); break;
-    case kMount: read_mount_call(in, call); break;
-    case kNfs:
-      if (call.version == 2) read_nfs2_call(world, c, view, in, call);
-      else if (call.version == 3) read_nfs3_call(world, c, view, in, call);
-      else if (call.version == 4) read_nfs4_call(world, c, view, in, call);
+    case kPortmap:
+      read_portmap_call(in, call);
       break;
-    default: break;
+    case kMount:
+      read_mount_call(in, call);
+      break;
+    case kNfs:
+      if (call.version == 2)
+        read_nfs2_call(world, c, view, in, call);
+      else if (call.version == 3)
+        read_nfs3_call(world, c, view, in, call);
+      else if (call.version == 4)
+        read_nfs4_call(world, c, view, in, call);
+      break;
+    default:
+      break;
   }
   call.frames = view.frames(0, view.bytes.size());
   call.time = view.time;
@@ -431,7 +554,8 @@ bool read_call(World& world, Conversation& c, const View& view, ByteReader& in, 
   call.server_port = c.server_port;
   call.tcp = c.tcp;
   if (world.rpc_calls.size() >= kMaxCalls) {
-    world.doubt("rpc-calls-beyond-cap", "capture", call.frames.empty() ? 0 : call.frames.front(), "more calls await a reply than are kept");
+    world.doubt("rpc-calls-beyond-cap", "capture", call.frames.empty() ? 0 : call.frames.front(),
+                "more calls await a reply than are kept");
     world.rpc_calls.erase(world.rpc_calls.begin());
   }
   world.rpc_calls[{c.id, xid}] = std::move(call);
@@ -449,27 +573,41 @@ void read_reply(World& world, Conversation& c, const View& view, ByteReader& in,
   const bool success = accepted && in.u32() == 0 && in.ok();
   if (call.program == kPortmap) {
     world.tell(c, call.frames, call.time,
-               {.kind = Kind::remote_call, .protocol = "portmap", .object = call.object.empty() ? fmt::format("procedure {}", call.procedure) : call.object,
-                .words = success ? "" : "refused", .answered = true});
+               {.kind = Kind::remote_call,
+                .protocol = "portmap",
+                .object = call.object.empty() ? fmt::format("procedure {}", call.procedure) : call.object,
+                .words = success ? "" : "refused",
+                .answered = true});
     if (success) read_portmap_reply(world, in, call);
     return;
   }
   if (call.program == kMount) {
-    if (call.procedure == 1 && success) read_mount_reply(world, c, view, in, call);
+    if (call.procedure == 1 && success)
+      read_mount_reply(world, c, view, in, call);
     else if (call.procedure != 0)
-      tell_share(world, c, view, call, Kind::mount_remote, call.object, call.procedure == 3 ? "unmounted" : success ? "asked" : "refused");
+      tell_share(world, c, view, call, Kind::mount_remote, call.object,
+                 call.procedure == 3 ? "unmounted"
+                 : success           ? "asked"
+                                     : "refused");
     return;
   }
   if (call.program == kNfs) {
     if (!success) return;
     tell_nfs(world, c, view, call);
-    if (call.version == 2) read_nfs2_reply(world, c, view, in, call);
-    else if (call.version == 3) read_nfs3_reply(world, c, view, in, call);
-    else if (call.version == 4) read_nfs4_reply(world, c, view, in, call);
+    if (call.version == 2)
+      read_nfs2_reply(world, c, view, in, call);
+    else if (call.version == 3)
+      read_nfs3_reply(world, c, view, in, call);
+    else if (call.version == 4)
+      read_nfs4_reply(world, c, view, in, call);
     return;
   }
-  world.tell(c, call.frames, call.time,
-             {.kind = Kind::remote_call, .protocol = "sunrpc", .object = fmt::format("{} v{} procedure {}", program_name(call.program), call.version, call.procedure), .answered = true});
+  world.tell(
+      c, call.frames, call.time,
+      {.kind = Kind::remote_call,
+       .protocol = "sunrpc",
+       .object = fmt::format("{} v{} procedure {}", program_name(call.program), call.version, call.procedure),
+       .answered = true});
 }
 
 }  // namespace
@@ -499,7 +637,10 @@ Probe probe_rpc(ByteView bytes) {
   if (bytes.size() >= 12) {
     const std::uint32_t type = *base::load_be32(bytes, 8);
     if (type != kCall && type != kReply) return Probe::no;
-    if (type == kReply) return bytes.size() >= 16 && *base::load_be32(bytes, 12) <= 1 ? Probe::yes : bytes.size() < 16 ? Probe::maybe : Probe::no;
+    if (type == kReply)
+      return bytes.size() >= 16 && *base::load_be32(bytes, 12) <= 1 ? Probe::yes
+             : bytes.size() < 16                                    ? Probe::maybe
+                                                                    : Probe::no;
   }
   if (bytes.size() < 24) return Probe::maybe;
   return plausible_call(bytes.subspan(4)) ? Probe::yes : Probe::no;
@@ -514,7 +655,8 @@ Progress read_rpc_stream(World& world, Conversation& c, int direction, const Vie
     // Which frames carry which part of a record matters to nobody: each is spread over its share.
     std::vector<View::Mark> marks;
     const auto frames = view.frames(0, end);
-    for (std::size_t i = 0; i < frames.size(); ++i) marks.push_back({record.size() * (i + 1) / frames.size(), frames[i]});
+    for (std::size_t i = 0; i < frames.size(); ++i)
+      marks.push_back({record.size() * (i + 1) / frames.size(), frames[i]});
     read_rpc(world, c, direction, View{record, &marks, false, false, view.time});
   };
   for (;;) {
@@ -523,7 +665,9 @@ Progress read_rpc_stream(World& world, Conversation& c, int direction, const Vie
     const std::uint32_t size = *mark & ~kLastFragment;
     if (size > kMaxRecord || joined.size() + size > kMaxRecord) {
       c.streams[direction].lost = true;
-      world.doubt("rpc-record-too-long", world.text(c.server), view.marks && !view.marks->empty() ? view.marks->front().frame : 0, "a record mark announces more than we read");
+      world.doubt("rpc-record-too-long", world.text(c.server),
+                  view.marks && !view.marks->empty() ? view.marks->front().frame : 0,
+                  "a record mark announces more than we read");
       return {view.bytes.size(), 0};
     }
     if (!base::in_bounds(at + 4, size, view.bytes.size())) return {0, at + 4 + size};
@@ -550,9 +694,18 @@ void conclude_rpc(World& world) {
     c.client_port = call.client_port;
     c.server_port = call.server_port;
     c.tcp = call.tcp;
-    const std::string protocol = call.program == kPortmap ? "portmap" : call.program == kMount ? "mount" : call.program == kNfs ? fmt::format("nfs{}", call.version) : "sunrpc";
-    if (call.object.empty()) call.object = fmt::format("{} v{} procedure {}", program_name(call.program), call.version, call.procedure);
-    world.tell(c, std::move(call.frames), call.time, {.kind = Kind::attempt, .protocol = protocol, .object = std::move(call.object), .words = "call without a reply"});
+    const std::string protocol = call.program == kPortmap ? "portmap"
+                                 : call.program == kMount ? "mount"
+                                 : call.program == kNfs   ? fmt::format("nfs{}", call.version)
+                                                          : "sunrpc";
+    if (call.object.empty())
+      call.object =
+          fmt::format("{} v{} procedure {}", program_name(call.program), call.version, call.procedure);
+    world.tell(c, std::move(call.frames), call.time,
+               {.kind = Kind::attempt,
+                .protocol = protocol,
+                .object = std::move(call.object),
+                .words = "call without a reply"});
   }
   world.rpc_calls.clear();
   for (auto& [key, file] : world.nfs_files) {

@@ -1,5 +1,5 @@
-// SMB 1 and 2/3 into the shares and files that are named. Sources: MS-CIFS 2.2.4.55 (TREE_CONNECT_ANDX), 2.2.4.64
-// (NT_CREATE_ANDX), MS-SMB2 2.2.9 (TREE_CONNECT), 2.2.13 (CREATE).
+// SMB 1 and 2/3 into the shares and files that are named. Sources: MS-CIFS 2.2.4.55
+// (TREE_CONNECT_ANDX), 2.2.4.64 (NT_CREATE_ANDX), MS-SMB2 2.2.9 (TREE_CONNECT), 2.2.13 (CREATE).
 #include "witness/dissect.h"
 
 namespace witness {
@@ -28,12 +28,21 @@ void read_smb2(World& world, Conversation& c, const View& view, std::size_t end,
   const std::uint32_t flags = in.u32();
   if (!in.ok() || (flags & 1)) return;  // a response
   if (command == 3) {
-    const std::uint16_t at = base::load_le16(message, 64 + 4).value_or(0), size = base::load_le16(message, 64 + 6).value_or(0);
-    world.tell(c, view, 0, end, {.kind = Kind::mount_remote, .protocol = "smb2", .object = narrow(base::clipped(message, at, size)), .answered = true});
+    const std::uint16_t at = base::load_le16(message, 64 + 4).value_or(0),
+                        size = base::load_le16(message, 64 + 6).value_or(0);
+    world.tell(c, view, 0, end,
+               {.kind = Kind::mount_remote,
+                .protocol = "smb2",
+                .object = narrow(base::clipped(message, at, size)),
+                .answered = true});
   } else if (command == 5) {
-    const std::uint16_t at = base::load_le16(message, 64 + 44).value_or(0), size = base::load_le16(message, 64 + 46).value_or(0);
+    const std::uint16_t at = base::load_le16(message, 64 + 44).value_or(0),
+                        size = base::load_le16(message, 64 + 46).value_or(0);
     const std::string name = narrow(base::clipped(message, at, size));
-    if (!name.empty()) world.tell(c, view, 0, end, {.kind = Kind::share_read, .protocol = "smb2", .object = name, .words = "open", .answered = true});
+    if (!name.empty())
+      world.tell(
+          c, view, 0, end,
+          {.kind = Kind::share_read, .protocol = "smb2", .object = name, .words = "open", .answered = true});
   }
 }
 
@@ -52,13 +61,19 @@ void read_smb1(World& world, Conversation& c, const View& view, std::size_t end,
     std::size_t at = 33 + 8 + 2 + password;
     if (wide && at % 2) ++at;
     const ByteView path = base::clipped(message, at);
-    const std::string name = wide ? narrow(path) : std::string(base::as_text(path).substr(0, base::as_text(path).find('\0')));
-    world.tell(c, view, 0, end, {.kind = Kind::mount_remote, .protocol = "smb1", .object = name, .answered = true});
+    const std::string name =
+        wide ? narrow(path) : std::string(base::as_text(path).substr(0, base::as_text(path).find('\0')));
+    world.tell(c, view, 0, end,
+               {.kind = Kind::mount_remote, .protocol = "smb1", .object = name, .answered = true});
   } else if (command == 0xA2 && words == 24) {
     const std::size_t at = 33 + 48 + 2 + (wide ? 1 : 0);
     const ByteView path = base::clipped(message, at);
-    const std::string name = wide ? narrow(path) : std::string(base::as_text(path).substr(0, base::as_text(path).find('\0')));
-    if (!name.empty()) world.tell(c, view, 0, end, {.kind = Kind::share_read, .protocol = "smb1", .object = name, .words = "open", .answered = true});
+    const std::string name =
+        wide ? narrow(path) : std::string(base::as_text(path).substr(0, base::as_text(path).find('\0')));
+    if (!name.empty())
+      world.tell(
+          c, view, 0, end,
+          {.kind = Kind::share_read, .protocol = "smb1", .object = name, .words = "open", .answered = true});
   }
 }
 

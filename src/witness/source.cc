@@ -19,7 +19,8 @@ using base::Error;
 constexpr std::size_t kBuffer = 1u << 18;
 
 ssize_t gz_read(void* cookie, char* buffer, size_t size) {
-  const int got = gzread(static_cast<gzFile>(cookie), buffer, static_cast<unsigned>(std::min<size_t>(size, 1u << 20)));
+  const int got =
+      gzread(static_cast<gzFile>(cookie), buffer, static_cast<unsigned>(std::min<size_t>(size, 1u << 20)));
   // A compressed file that is cut ends where it is cut.
   return got < 0 ? 0 : got;
 }
@@ -54,7 +55,8 @@ base::Result<pcap_t*> start(FILE* file, const std::string& name) {
   pcap_t* handle = pcap_fopen_offline_with_tstamp_precision(file, PCAP_TSTAMP_PRECISION_NANO, why.data());
   if (!handle) {
     std::fclose(file);
-    return base::fail(Error::Kind::damaged, fmt::format("{}: not a capture that libpcap reads: {}", name, why.data()));
+    return base::fail(Error::Kind::damaged,
+                      fmt::format("{}: not a capture that libpcap reads: {}", name, why.data()));
   }
   return handle;
 }
@@ -67,7 +69,8 @@ base::Result<Source> Source::open(const std::string& path) {
   if (is_gzip(file)) {
     std::fclose(file);
     gzFile compressed = gzopen(path.c_str(), "rb");
-    if (!compressed) return base::fail(Error::Kind::unreadable, fmt::format("{}: {}", path, std::strerror(errno)));
+    if (!compressed)
+      return base::fail(Error::Kind::unreadable, fmt::format("{}: {}", path, std::strerror(errno)));
     gzbuffer(compressed, kBuffer);
     file = fopencookie(compressed, "rb", cookie_io_functions_t{gz_read, nullptr, nullptr, gz_close});
     if (!file) {
@@ -84,7 +87,8 @@ base::Result<Source> Source::open(const std::string& path) {
 
 base::Result<Source> Source::open(base::ByteView bytes) {
   auto memory = std::make_unique<Memory>(Memory{base::Bytes(bytes.begin(), bytes.end()), 0});
-  FILE* file = fopencookie(memory.get(), "rb", cookie_io_functions_t{memory_read, nullptr, nullptr, memory_close});
+  FILE* file =
+      fopencookie(memory.get(), "rb", cookie_io_functions_t{memory_read, nullptr, nullptr, memory_close});
   if (!file) return base::fail(Error::Kind::internal, "no stream over memory");
   (void)memory.release();  // memory_close frees it
   auto handle = start(file, "capture");
@@ -102,7 +106,8 @@ Source::Next Source::next(Frame& frame) {
     frame.bytes = {data, header->caplen};
     frame.size = header->len;
     // With nanosecond precision tv_usec holds nanoseconds.
-    frame.time = static_cast<std::uint64_t>(header->ts.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(header->ts.tv_usec);
+    frame.time = static_cast<std::uint64_t>(header->ts.tv_sec) * 1'000'000'000u +
+                 static_cast<std::uint64_t>(header->ts.tv_usec);
     return Next::frame;
   }
   if (got == PCAP_ERROR_BREAK) return Next::end;

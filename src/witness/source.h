@@ -18,9 +18,9 @@ class Source {
   static base::Result<Source> open(base::ByteView file);
 
   struct Frame {
-    base::ByteView bytes;     // captured; valid until the next call
-    std::uint32_t size = 0;   // on the wire
-    std::uint64_t time = 0;   // nanoseconds since the epoch
+    base::ByteView bytes;    // captured; valid until the next call
+    std::uint32_t size = 0;  // on the wire
+    std::uint64_t time = 0;  // nanoseconds since the epoch
   };
   enum class Next : std::uint8_t { frame, end, cut, broken };
   // `cut`: the file ends inside a record. `broken`: libpcap refuses the rest; problem() says why.

@@ -1,8 +1,9 @@
 // TCP segments of one direction, in any order, into its bytes in order, with the gaps named.
 //
-// Duplicates are dropped, overlaps trimmed (what came first stands), segments ahead of their turn wait. A gap is
-// skipped when too much waits behind it or the connection ends. Without a SYN, bytes are held until it is plain where
-// the stream begins, so that a capture that starts in the middle, or shuffled, is read from its lowest sequence number.
+// Duplicates are dropped, overlaps trimmed (what came first stands), segments ahead of their turn wait. A gap
+// is skipped when too much waits behind it or the connection ends. Without a SYN, bytes are held until it is
+// plain where the stream begins, so that a capture that starts in the middle, or shuffled, is read from its
+// lowest sequence number.
 #pragma once
 
 #include <algorithm>
@@ -34,7 +35,8 @@ class Reassembler {
 
   // `size` is what the segment had on the wire; `bytes` may be shorter (snap length).
   template <class Sink>
-  Outcome segment(std::uint32_t seq, base::ByteView bytes, std::uint32_t size, std::uint64_t frame, Sink& sink) {
+  Outcome segment(std::uint32_t seq, base::ByteView bytes, std::uint32_t size, std::uint64_t frame,
+                  Sink& sink) {
     if (size == 0) return Outcome::fresh;
     if (!based_) {
       const Outcome outcome = wait(seq, bytes, size, frame);
@@ -84,7 +86,8 @@ class Reassembler {
       const Piece& before = *std::prev(at);
       if (before.seq == seq && before.size >= size) {
         const std::size_t shared = std::min(before.bytes.size(), bytes.size());
-        const bool same = std::equal(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(shared), before.bytes.begin());
+        const bool same = std::equal(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(shared),
+                                     before.bytes.begin());
         return same ? Outcome::duplicate : Outcome::conflict;
       }
     }
@@ -124,7 +127,8 @@ class Reassembler {
       }
       waiting_bytes_ -= piece.bytes.size() + sizeof(Piece);
       const std::uint32_t behind = static_cast<std::uint32_t>(-static_cast<std::int64_t>(ahead));
-      if (behind < piece.size) deliver(base::clipped(piece.bytes, behind), piece.size - behind, piece.frame, sink);
+      if (behind < piece.size)
+        deliver(base::clipped(piece.bytes, behind), piece.size - behind, piece.frame, sink);
     }
     waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(done));
   }

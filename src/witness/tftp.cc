@@ -36,7 +36,10 @@ void finish(World& world, Transfer& transfer) {
 std::uint32_t option_number(const std::vector<std::string_view>& parts, std::string_view name) {
   for (std::size_t i = 0; i + 1 < parts.size(); ++i) {
     std::uint32_t value = 0;
-    if (base::lower(parts[i]) == name && std::from_chars(parts[i + 1].data(), parts[i + 1].data() + parts[i + 1].size(), value).ec == std::errc{}) return value;
+    if (base::lower(parts[i]) == name &&
+        std::from_chars(parts[i + 1].data(), parts[i + 1].data() + parts[i + 1].size(), value).ec ==
+            std::errc{})
+      return value;
   }
   return 0;
 }
@@ -47,8 +50,13 @@ bool read_request(World& world, const Conversation& c, const View& view, bool wr
   const std::string mode = base::lower(parts[1]);
   const bool usual = mode == "octet" || mode == "netascii" || mode == "mail";
   world.tell(c, view, 0, view.bytes.size(),
-             {.kind = write ? Kind::send : Kind::fetch, .protocol = "tftp", .object = std::string(parts[0]), .words = std::string(parts[1])});
-  if (!usual) world.doubt("tftp-odd-mode", world.text(c.client), view.frames(0, 1).empty() ? 0 : view.frames(0, 1)[0], "a request whose mode RFC 1350 does not know");
+             {.kind = write ? Kind::send : Kind::fetch,
+              .protocol = "tftp",
+              .object = std::string(parts[0]),
+              .words = std::string(parts[1])});
+  if (!usual)
+    world.doubt("tftp-odd-mode", world.text(c.client), view.frames(0, 1).empty() ? 0 : view.frames(0, 1)[0],
+                "a request whose mode RFC 1350 does not know");
   if (world.tftp.size() >= kMaxTransfers) return true;
   Transfer& transfer = world.tftp[{c.client, c.client_port}];
   if (!transfer.blocks.empty()) finish(world, transfer);
@@ -59,7 +67,8 @@ bool read_request(World& world, const Conversation& c, const View& view, bool wr
   transfer.server = c.server;
   transfer.client_port = c.client_port;
   transfer.frames = view.frames(0, view.bytes.size());
-  if (const std::uint32_t size = option_number(parts, "blksize"); size >= 8 && size <= 65464) transfer.block_size = size;
+  if (const std::uint32_t size = option_number(parts, "blksize"); size >= 8 && size <= 65464)
+    transfer.block_size = size;
   return true;
 }
 
@@ -89,9 +98,12 @@ bool read_tftp(World& world, const Conversation& c, int direction, const View& v
   if ((*operation == kRead || *operation == kWrite) && direction == kFromClient && c.server_port == 69)
     return read_request(world, c, view, *operation == kWrite);
   if (*operation < kData || *operation > kOptionAck) return false;
-  // The server answers from a port of its own: the client's port and the two addresses say which transfer it is.
-  const bool client_sent = world.tftp.contains({c.client, c.client_port}) && world.tftp[{c.client, c.client_port}].server == c.server;
-  const auto found = client_sent ? world.tftp.find({c.client, c.client_port}) : world.tftp.find({c.server, c.server_port});
+  // The server answers from a port of its own: the client's port and the two addresses say which transfer it
+  // is.
+  const bool client_sent = world.tftp.contains({c.client, c.client_port}) &&
+                           world.tftp[{c.client, c.client_port}].server == c.server;
+  const auto found =
+      client_sent ? world.tftp.find({c.client, c.client_port}) : world.tftp.find({c.server, c.server_port});
   if (found == world.tftp.end()) return false;
   Transfer& transfer = found->second;
   const Address& sender = direction == kFromClient ? c.client : c.server;

@@ -1,5 +1,5 @@
-// TLS handshakes into the name asked for (SNI), the protocols offered (ALPN) and the names in the server's certificate.
-// Sources: RFC 8446 4.1.2, RFC 6066 3, RFC 7301; certificates (TLS 1.2 and before) by OpenSSL.
+// TLS handshakes into the name asked for (SNI), the protocols offered (ALPN) and the names in the server's
+// certificate. Sources: RFC 8446 4.1.2, RFC 6066 3, RFC 7301; certificates (TLS 1.2 and before) by OpenSSL.
 #include <openssl/x509v3.h>
 
 #include <memory>
@@ -43,8 +43,16 @@ void read_client_hello(World& world, Conversation& c, const View& view, std::siz
       }
     }
   }
-  if (!name.empty() && world.served_names.size() < 100'000) world.served_names[{c.server, c.server_port}] = name;
-  world.tell(c, view, 0, end, {.kind = Kind::connect, .protocol = "tls", .object = name, .words = alpn, .answered = true, .field = "client-hello", .clear = false});
+  if (!name.empty() && world.served_names.size() < 100'000)
+    world.served_names[{c.server, c.server_port}] = name;
+  world.tell(c, view, 0, end,
+             {.kind = Kind::connect,
+              .protocol = "tls",
+              .object = name,
+              .words = alpn,
+              .answered = true,
+              .field = "client-hello",
+              .clear = false});
 }
 
 void read_certificate(World& world, Conversation& c, const View& view, std::size_t end, ByteView body) {
@@ -53,21 +61,31 @@ void read_certificate(World& world, Conversation& c, const View& view, std::size
   const ByteView der = in.take(u24(in));
   if (!in.ok()) return;
   const unsigned char* at = der.data();
-  const std::unique_ptr<X509, decltype(&X509_free)> certificate(d2i_X509(nullptr, &at, static_cast<long>(der.size())), X509_free);
+  const std::unique_ptr<X509, decltype(&X509_free)> certificate(
+      d2i_X509(nullptr, &at, static_cast<long>(der.size())), X509_free);
   if (!certificate) return;
   std::string names;
   const auto add = [&](std::string_view name) { names += (names.empty() ? "" : ",") + std::string(name); };
   char common[256] = {};
-  const int length = X509_NAME_get_text_by_NID(X509_get_subject_name(certificate.get()), NID_commonName, common, sizeof common);
+  const int length = X509_NAME_get_text_by_NID(X509_get_subject_name(certificate.get()), NID_commonName,
+                                               common, sizeof common);
   if (length > 0) add({common, static_cast<std::size_t>(length)});
-  auto* alternatives = static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate.get(), NID_subject_alt_name, nullptr, nullptr));
+  auto* alternatives = static_cast<GENERAL_NAMES*>(
+      X509_get_ext_d2i(certificate.get(), NID_subject_alt_name, nullptr, nullptr));
   for (int i = 0; alternatives && i < sk_GENERAL_NAME_num(alternatives) && i < 32; ++i) {
     const GENERAL_NAME* one = sk_GENERAL_NAME_value(alternatives, i);
     if (one->type != GEN_DNS) continue;
-    add({reinterpret_cast<const char*>(ASN1_STRING_get0_data(one->d.dNSName)), static_cast<std::size_t>(ASN1_STRING_length(one->d.dNSName))});
+    add({reinterpret_cast<const char*>(ASN1_STRING_get0_data(one->d.dNSName)),
+         static_cast<std::size_t>(ASN1_STRING_length(one->d.dNSName))});
   }
   GENERAL_NAMES_free(alternatives);
-  world.tell(c, view, 0, end, {.kind = Kind::connect, .protocol = "tls", .object = names, .answered = true, .field = "certificate", .clear = false});
+  world.tell(c, view, 0, end,
+             {.kind = Kind::connect,
+              .protocol = "tls",
+              .object = names,
+              .answered = true,
+              .field = "certificate",
+              .clear = false});
 }
 
 }  // namespace

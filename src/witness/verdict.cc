@@ -21,7 +21,8 @@ struct Grade {
 };
 constexpr Grade kGrades[] = {
     {"patient-data-clear", "high", "medium", "low"},
-    {"patient-vitals-clear", "medium", "low", "info"},  // the same verdict, when no identity stands beside the values
+    {"patient-vitals-clear", "medium", "low",
+     "info"},  // the same verdict, when no identity stands beside the values
     {"remote-share", "medium", "low", "info"},
     {"attempt-unanswered", "low", "info", "info"},
     {"medical-protocol-no-identity", "low", "info", "info"},
@@ -33,7 +34,10 @@ constexpr Grade kGrades[] = {
 
 std::string grade(std::string_view kind, std::string_view scope) {
   for (const Grade& one : kGrades)
-    if (one.kind == kind) return std::string(scope == "public" ? one.public_peer : scope == "loopback" ? one.loopback : one.private_peer);
+    if (one.kind == kind)
+      return std::string(scope == "public"     ? one.public_peer
+                         : scope == "loopback" ? one.loopback
+                                               : one.private_peer);
   return "info";
 }
 
@@ -45,34 +49,48 @@ int rank(std::string_view severity) {
 // Which verdict an observation belongs to; empty for none.
 std::string_view verdict_of(const Observation& o) {
   switch (o.kind) {
-    case Kind::patient_data: return "patient-data-clear";
-    case Kind::canary: return "patient-data-clear";
+    case Kind::patient_data:
+      return "patient-data-clear";
+    case Kind::canary:
+      return "patient-data-clear";
     case Kind::mount_remote:
     case Kind::share_read:
     case Kind::share_write:
-    case Kind::remote_call: return "remote-share";
-    case Kind::attempt: return "attempt-unanswered";
-    case Kind::association: return "medical-protocol-no-identity";
-    case Kind::shell: return "credential-or-shell-clear";
-    case Kind::credential: return o.data_class == "credential" ? "credential-or-shell-clear" : "";
+    case Kind::remote_call:
+      return "remote-share";
+    case Kind::attempt:
+      return "attempt-unanswered";
+    case Kind::association:
+      return "medical-protocol-no-identity";
+    case Kind::shell:
+      return "credential-or-shell-clear";
+    case Kind::credential:
+      return o.data_class == "credential" ? "credential-or-shell-clear" : "";
     case Kind::code_in_clear:
-      return o.data_class == "code" && (o.protocol == "tcp" || o.protocol == "udp") ? "credential-or-shell-clear" : "files-clear";
+      return o.data_class == "code" && (o.protocol == "tcp" || o.protocol == "udp")
+                 ? "credential-or-shell-clear"
+                 : "files-clear";
     case Kind::fetch:
     case Kind::send:
       return (o.protocol == "tftp" || o.protocol == "ftp") && o.data_class != "listing" ? "files-clear" : "";
-    case Kind::message: return o.protocol == "hl7" || o.protocol == "cms8000" ? "medical-protocol-no-identity" : "";
-    case Kind::oddity: return "oddity";
+    case Kind::message:
+      return o.protocol == "hl7" || o.protocol == "cms8000" ? "medical-protocol-no-identity" : "";
+    case Kind::oddity:
+      return "oddity";
     case Kind::connect:
     case Kind::lookup:
     case Kind::declaration_claim:
     case Kind::print_job:
     case Kind::announce:
-    case Kind::time: return "";
+    case Kind::time:
+      return "";
   }
   return "";
 }
 
-std::string far_end(const Verdict& v) { return v.peer.port ? fmt::format("{} port {}", v.peer.address, v.peer.port) : v.peer.address; }
+std::string far_end(const Verdict& v) {
+  return v.peer.port ? fmt::format("{} port {}", v.peer.address, v.peer.port) : v.peer.address;
+}
 
 std::string list(const std::set<std::string>& items, std::size_t most = 6) {
   std::string out;
@@ -94,14 +112,23 @@ std::string title_of(const Verdict& v, const Capture& capture) {
     inbound &= o.inbound;
   }
   const std::string with = list(protocols), far = far_end(v);
-  if (v.kind == "patient-data-clear") return fmt::format("Patient data in clear between {} and {} ({}): {}", v.device, far, with, list(fields));
-  if (v.kind == "remote-share") return fmt::format("{} and {} share files or remote procedures without encryption ({})", v.device, far, with);
+  if (v.kind == "patient-data-clear")
+    return fmt::format("Patient data in clear between {} and {} ({}): {}", v.device, far, with, list(fields));
+  if (v.kind == "remote-share")
+    return fmt::format("{} and {} share files or remote procedures without encryption ({})", v.device, far,
+                       with);
   if (v.kind == "attempt-unanswered" && inbound)
-    return fmt::format("{} was tried on port {} by {} and did not answer ({})", v.device, v.peer.port, v.peer.address, with);
-  if (v.kind == "attempt-unanswered") return fmt::format("{} tried {} and got no answer ({})", v.device, far, with);
-  if (v.kind == "medical-protocol-no-identity") return fmt::format("{} speaks {} in clear with {}; no patient's identity was seen", v.device, with, far);
-  if (v.kind == "credential-or-shell-clear") return fmt::format("Credentials, commands or programs in clear between {} and {} ({})", v.device, far, with);
-  if (v.kind == "files-clear") return fmt::format("Files moved in clear between {} and {} ({})", v.device, far, with);
+    return fmt::format("{} was tried on port {} by {} and did not answer ({})", v.device, v.peer.port,
+                       v.peer.address, with);
+  if (v.kind == "attempt-unanswered")
+    return fmt::format("{} tried {} and got no answer ({})", v.device, far, with);
+  if (v.kind == "medical-protocol-no-identity")
+    return fmt::format("{} speaks {} in clear with {}; no patient's identity was seen", v.device, with, far);
+  if (v.kind == "credential-or-shell-clear")
+    return fmt::format("Credentials, commands or programs in clear between {} and {} ({})", v.device, far,
+                       with);
+  if (v.kind == "files-clear")
+    return fmt::format("Files moved in clear between {} and {} ({})", v.device, far, with);
   return fmt::format("Unusual use of {} between {} and {}", with, v.device, far);
 }
 
@@ -122,14 +149,16 @@ bool only_values(const Verdict& v, const Capture& capture) {
 
 void judge_periodic(const Capture& capture, std::vector<Verdict>& out) {
   for (const Flow& flow : capture.flows) {
-    if (flow.exchanges < kPeriodicExchanges || flow.interval_cv >= kPeriodicCv || flow.interval_mean < kPeriodicSeconds) continue;
+    if (flow.exchanges < kPeriodicExchanges || flow.interval_cv >= kPeriodicCv ||
+        flow.interval_mean < kPeriodicSeconds)
+      continue;
     Verdict v;
     v.kind = "periodic-peer";
     v.device = flow.client;
     v.peer = {flow.server, flow.port, flow.protocol, flow.host, flow.server_scope, flow.looked_up};
     v.severity = grade(v.kind, flow.server_scope);
-    v.title = fmt::format("{} contacts {} about every {:.0f} s ({} times, coefficient of variation {:.2f})", v.device, far_end(v),
-                          flow.interval_mean, flow.exchanges, flow.interval_cv);
+    v.title = fmt::format("{} contacts {} about every {:.0f} s ({} times, coefficient of variation {:.2f})",
+                          v.device, far_end(v), flow.interval_mean, flow.exchanges, flow.interval_cv);
     v.frames = {flow.first_frame, flow.last_frame};
     out.push_back(std::move(v));
   }
@@ -139,7 +168,8 @@ void judge_periodic(const Capture& capture, std::vector<Verdict>& out) {
 bool carries_data(std::string_view name) {
   for (const std::string_view label : base::split(name, '.')) {
     if (label.size() < 30) continue;
-    const auto digits = std::count_if(label.begin(), label.end(), [](char c) { return c >= '0' && c <= '9'; });
+    const auto digits =
+        std::count_if(label.begin(), label.end(), [](char c) { return c >= '0' && c <= '9'; });
     if (digits * 5 >= static_cast<std::ptrdiff_t>(label.size())) return true;
   }
   return false;
@@ -161,7 +191,8 @@ void judge_lookups(const Capture& capture, std::vector<Verdict>& out) {
   for (auto& [key, v] : tunnels) {
     if (v.observations.size() < kTunnelNames) continue;
     v.severity = grade(v.kind, v.peer.scope);
-    v.title = fmt::format("{} asks {} for {} names whose labels are data: a channel through name lookups", v.device, far_end(v), v.observations.size());
+    v.title = fmt::format("{} asks {} for {} names whose labels are data: a channel through name lookups",
+                          v.device, far_end(v), v.observations.size());
     gather_frames(v, capture);
     out.push_back(std::move(v));
   }
@@ -170,7 +201,8 @@ void judge_lookups(const Capture& capture, std::vector<Verdict>& out) {
 }  // namespace
 
 std::vector<Verdict> judge(const Capture& capture) {
-  std::map<std::tuple<std::string_view, std::string, std::string, std::uint16_t, std::string>, Verdict> groups;
+  std::map<std::tuple<std::string_view, std::string, std::string, std::uint16_t, std::string>, Verdict>
+      groups;
   std::set<std::pair<std::string, std::string>> patients;
   for (std::size_t i = 0; i < capture.observations.size(); ++i) {
     const Observation& o = capture.observations[i];
@@ -179,7 +211,8 @@ std::vector<Verdict> judge(const Capture& capture) {
     if (kind == "patient-data-clear") patients.insert({o.device, o.peer.address});
     // The port of a share or a transfer is chosen anew each time; the share is one.
     const bool by_port = kind != "remote-share" && kind != "files-clear";
-    Verdict& v = groups[{kind, o.device, o.peer.address, by_port ? o.peer.port : std::uint16_t{0}, by_port ? o.peer.protocol : ""}];
+    Verdict& v = groups[{kind, o.device, o.peer.address, by_port ? o.peer.port : std::uint16_t{0},
+                         by_port ? o.peer.protocol : ""}];
     if (v.observations.empty()) v.peer = o.peer;
     v.kind = kind;
     v.device = o.device;
@@ -197,8 +230,10 @@ std::vector<Verdict> judge(const Capture& capture) {
   judge_periodic(capture, out);
   judge_lookups(capture, out);
   std::stable_sort(out.begin(), out.end(), [](const Verdict& a, const Verdict& b) {
-    const std::uint64_t x = a.frames.empty() ? 0 : a.frames.front(), y = b.frames.empty() ? 0 : b.frames.front();
-    return std::tuple(rank(a.severity), x, a.kind, a.device, a.peer.address) < std::tuple(rank(b.severity), y, b.kind, b.device, b.peer.address);
+    const std::uint64_t x = a.frames.empty() ? 0 : a.frames.front(),
+                        y = b.frames.empty() ? 0 : b.frames.front();
+    return std::tuple(rank(a.severity), x, a.kind, a.device, a.peer.address) <
+           std::tuple(rank(b.severity), y, b.kind, b.device, b.peer.address);
   });
   return out;
 }

@@ -23,15 +23,16 @@ struct Verdict {
   std::string title;     // one sentence; raw bytes from the wire may stand in it: escape on the way out
   std::string device;
   Peer peer;
-  std::vector<std::uint64_t> frames;        // evidence, ascending
-  std::vector<std::size_t> observations;    // indices into Capture::observations
+  std::vector<std::uint64_t> frames;      // evidence, ascending
+  std::vector<std::size_t> observations;  // indices into Capture::observations
 };
 
 // At most one verdict a (kind, device, peer address, port, protocol). Sorted by severity, then first frame.
 std::vector<Verdict> judge(const Capture& capture);
 
-// The coefficient of variation of intervals below which contact counts as periodic (Cox and Lewis, The Statistical
-// Analysis of Series of Events, 1966: 1 for a Poisson process, 0 for a clock), and how much of it must be seen.
+// The coefficient of variation of intervals below which contact counts as periodic (Cox and Lewis, The
+// Statistical Analysis of Series of Events, 1966: 1 for a Poisson process, 0 for a clock), and how much of it
+// must be seen.
 inline constexpr double kPeriodicCv = 0.3;
 inline constexpr std::uint64_t kPeriodicExchanges = 7;
 inline constexpr double kPeriodicSeconds = 2.0;

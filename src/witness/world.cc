@@ -22,11 +22,15 @@ struct Magic {
 };
 using namespace std::string_view_literals;
 constexpr Magic kMagics[] = {
-    {"\x7F" "ELF"sv, 0, "elf"},
+    {"\x7F"
+     "ELF"sv,
+     0, "elf"},
     {"#!/"sv, 0, "script"},
     {"#! /"sv, 0, "script"},
     {"\x1F\x8B\x08"sv, 0, "gzip"},
-    {"\xFD" "7zXZ\0"sv, 0, "xz"},
+    {"\xFD"
+     "7zXZ\0"sv,
+     0, "xz"},
     {"BZh"sv, 0, "bzip2"},
     {"PK\x03\x04"sv, 0, "zip"},
     {"7z\xBC\xAF\x27\x1C"sv, 0, "7z"},
@@ -129,7 +133,8 @@ Peer World::peer_of(const Conversation& c, bool& inbound, std::string& device) {
   if (const auto name = names.find({near, far}); name != names.end()) {
     peer.host = name->second;
     peer.looked_up = true;
-  } else if (const auto served = served_names.find({far, c.server_port}); !inbound && served != served_names.end()) {
+  } else if (const auto served = served_names.find({far, c.server_port});
+             !inbound && served != served_names.end()) {
     peer.host = served->second;
   }
   return peer;
@@ -148,9 +153,10 @@ void World::tell(const Conversation& c, std::vector<std::uint64_t> frames, std::
   if (o.object.size() > 4096) o.object.resize(4096);
   if (fact.words.size() > 4096) fact.words.resize(4096);
   // Measured values differ each time: they are one fact, and the first is quoted.
-  std::string key = fmt::format("{}\x1f{}\x1f{}\x1f{}\x1f{}\x1f{}\x1f{}\x1f{}\x1f{}", static_cast<int>(o.kind), o.protocol, o.device,
-                                o.peer.address, o.peer.port, o.object, fact.field, fact.data_class,
-                                fact.data_class == "vital-signs" ? std::string_view{} : std::string_view{fact.words});
+  std::string key =
+      fmt::format("{}\x1f{}\x1f{}\x1f{}\x1f{}\x1f{}\x1f{}\x1f{}\x1f{}", static_cast<int>(o.kind), o.protocol,
+                  o.device, o.peer.address, o.peer.port, o.object, fact.field, fact.data_class,
+                  fact.data_class == "vital-signs" ? std::string_view{} : std::string_view{fact.words});
   const auto [at, fresh] = known_.try_emplace(std::move(key), capture.observations.size());
   if (!fresh) {
     Observation& known = capture.observations[at->second];
@@ -182,15 +188,16 @@ void World::carve(Carving& carving, ByteView bytes, const std::vector<std::uint6
   for (const std::uint64_t frame : frames)
     if (carving.frames.size() < kFramesKept && (carving.frames.empty() || carving.frames.back() != frame))
       carving.frames.push_back(frame);
-  const std::uint64_t room_here = options.max_object - std::min<std::uint64_t>(options.max_object, carving.bytes.size());
+  const std::uint64_t room_here =
+      options.max_object - std::min<std::uint64_t>(options.max_object, carving.bytes.size());
   const std::uint64_t room_all = options.max_objects - std::min(options.max_objects, carved_bytes);
   const std::uint64_t take = std::min<std::uint64_t>({bytes.size(), room_here, room_all});
   carving.bytes.insert(carving.bytes.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(take));
   carved_bytes += take;
 }
 
-void World::object(const Conversation& c, std::string name, std::string_view protocol, Carving carving, std::uint64_t time,
-                   bool partial) {
+void World::object(const Conversation& c, std::string name, std::string_view protocol, Carving carving,
+                   std::uint64_t time, bool partial) {
   if (carving.size == 0) return;
   Object out;
   bool inbound = false;
@@ -206,8 +213,12 @@ void World::object(const Conversation& c, std::string name, std::string_view pro
   if (!type.empty()) {
     const bool program = type == "elf" || type == "script" || type == "pe";
     tell(c, carving.frames, time,
-         {.kind = Kind::code_in_clear, .protocol = protocol, .object = name, .words = fmt::format("{} {}", type, out.sha256),
-          .answered = true, .data_class = program ? "code" : "archive"});
+         {.kind = Kind::code_in_clear,
+          .protocol = protocol,
+          .object = name,
+          .words = fmt::format("{} {}", type, out.sha256),
+          .answered = true,
+          .data_class = program ? "code" : "archive"});
   }
   for (const Object& known : capture.objects)
     if (known.sha256 == out.sha256 && known.name == out.name && known.device == out.device &&
@@ -217,7 +228,8 @@ void World::object(const Conversation& c, std::string name, std::string_view pro
     }
   if (options.keep_objects) out.bytes = std::move(carving.bytes);
   if (capture.objects.size() >= 10'000) {
-    doubt("objects-beyond-cap", "capture", out.frames.empty() ? 0 : out.frames.front(), "more carried files than are kept");
+    doubt("objects-beyond-cap", "capture", out.frames.empty() ? 0 : out.frames.front(),
+          "more carried files than are kept");
     return;
   }
   capture.objects.push_back(std::move(out));
@@ -231,7 +243,8 @@ void World::learn_name(const Address& asker, const Address& address, std::string
   if (names.size() < 100'000) names.insert_or_assign({asker, address}, std::string(name));
 }
 
-void World::learn_device(const Address& address, std::string_view name, std::string_view mud_url, std::string_view vendor) {
+void World::learn_device(const Address& address, std::string_view name, std::string_view mud_url,
+                         std::string_view vendor) {
   if (notes.size() > 100'000) return;
   DeviceNotes& note = notes[address];
   const auto add = [](std::vector<std::string>& list, std::string_view value) {

@@ -1,5 +1,5 @@
-// What the dissectors share: the conversation they read, what they learn, and the one door through which facts leave.
-// Inside the folder only.
+// What the dissectors share: the conversation they read, what they learn, and the one door through which
+// facts leave. Inside the folder only.
 #pragma once
 
 #include <cstdint>
@@ -38,15 +38,16 @@ struct View {
     std::uint64_t frame;
   };
   const std::vector<Mark>* marks = nullptr;
-  bool closing = false;    // nothing more will come
-  bool gap_before = false; // bytes are missing right before
-  std::uint64_t time = 0;  // nanoseconds
-  std::size_t origin = 0;  // where `bytes` begins, in the marks' count
+  bool closing = false;     // nothing more will come
+  bool gap_before = false;  // bytes are missing right before
+  std::uint64_t time = 0;   // nanoseconds
+  std::size_t origin = 0;   // where `bytes` begins, in the marks' count
 
   std::vector<std::uint64_t> frames(std::size_t begin, std::size_t end) const;
 };
 
-// What a stream dissector did with a View: `consumed` bytes are gone; it wants `need` bytes before it is asked again.
+// What a stream dissector did with a View: `consumed` bytes are gone; it wants `need` bytes before it is
+// asked again.
 struct Progress {
   std::size_t consumed = 0;
   std::size_t need = 0;
@@ -130,16 +131,16 @@ struct MqttState {
 struct CmsState {
   std::uint64_t frames = 0;
 };
-using State = std::variant<std::monostate, HttpState, FtpState, FtpDataState, LpdState, RawState, RshState, TelnetState,
-                           TlsState, DicomState, MqttState, CmsState>;
+using State = std::variant<std::monostate, HttpState, FtpState, FtpDataState, LpdState, RawState, RshState,
+                           TelnetState, TlsState, DicomState, MqttState, CmsState>;
 
 struct Stream {
   Reassembler reassembler;
-  base::Bytes pending;             // delivered, not consumed
-  std::vector<View::Mark> marks;   // of `pending`
+  base::Bytes pending;            // delivered, not consumed
+  std::vector<View::Mark> marks;  // of `pending`
   std::size_t need = 0;
-  bool lost = false;    // after a gap, until a message boundary is found
-  bool gap = false;     // a gap lies right before the next bytes
+  bool lost = false;  // after a gap, until a message boundary is found
+  bool gap = false;   // a gap lies right before the next bytes
   bool closed = false;
   std::string canary_tail;
 };
@@ -149,9 +150,9 @@ struct Conversation {
   std::uint16_t client_port = 0, server_port = 0;
   bool tcp = true;
   Protocol protocol = Protocol::undecided;
-  std::uint64_t id = 0;   // unique in the capture
-  std::uint64_t held = 0; // bytes buffered, as last counted
-  Stream streams[2];      // 0: what the client sent
+  std::uint64_t id = 0;    // unique in the capture
+  std::uint64_t held = 0;  // bytes buffered, as last counted
+  Stream streams[2];       // 0: what the client sent
   State state;
 };
 
@@ -206,8 +207,10 @@ class World {
   Capture& capture;
 
   // Records `fact`. `begin` and `end` say which bytes of `view` show it.
-  void tell(const Conversation& conversation, const View& view, std::size_t begin, std::size_t end, Fact fact);
-  void tell(const Conversation& conversation, std::vector<std::uint64_t> frames, std::uint64_t time, Fact fact);
+  void tell(const Conversation& conversation, const View& view, std::size_t begin, std::size_t end,
+            Fact fact);
+  void tell(const Conversation& conversation, std::vector<std::uint64_t> frames, std::uint64_t time,
+            Fact fact);
 
   // The object that was carved out of a transfer; tells of code where it is code.
   void object(const Conversation& conversation, std::string name, std::string_view protocol, Carving carving,
@@ -219,14 +222,15 @@ class World {
 
   // Names.
   void learn_name(const Address& asker, const Address& address, std::string_view name);
-  void learn_device(const Address& address, std::string_view name, std::string_view mud_url, std::string_view vendor);
+  void learn_device(const Address& address, std::string_view name, std::string_view mud_url,
+                    std::string_view vendor);
   Peer peer_of(const Conversation& conversation, bool& inbound, std::string& device);
 
   const std::string& text(const Address& address);
 
   // Shared by dissectors of several packets or connections.
-  std::map<std::pair<std::uint64_t, std::uint32_t>, RpcCall> rpc_calls;      // by conversation and transaction
-  std::unordered_map<std::string, std::string> nfs_paths;                    // server and handle → path
+  std::map<std::pair<std::uint64_t, std::uint32_t>, RpcCall> rpc_calls;  // by conversation and transaction
+  std::unordered_map<std::string, std::string> nfs_paths;                // server and handle → path
   struct SharedFile {
     Address client, server;
     std::uint16_t server_port = 0;
@@ -235,10 +239,13 @@ class World {
     Carving carving;
   };
   std::map<std::tuple<Address, Address, std::string>, SharedFile> nfs_files;  // by client, server, path
-  std::map<std::pair<Address, std::uint16_t>, std::pair<std::string, bool>> ftp_expected;  // listener → verb+path
-  std::map<std::pair<Address, std::uint16_t>, std::uint32_t> rpc_ports;      // announced by a port mapper → program
-  std::map<std::pair<Address, std::uint16_t>, Transfer> tftp;                // by the client's port
-  std::map<std::pair<Address, std::uint16_t>, std::string> served_names;     // server name indication by server and port
+  std::map<std::pair<Address, std::uint16_t>, std::pair<std::string, bool>>
+      ftp_expected;  // listener → verb+path
+  std::map<std::pair<Address, std::uint16_t>, std::uint32_t>
+      rpc_ports;                                               // announced by a port mapper → program
+  std::map<std::pair<Address, std::uint16_t>, Transfer> tftp;  // by the client's port
+  std::map<std::pair<Address, std::uint16_t>, std::string>
+      served_names;  // server name indication by server and port
 
   struct DeviceNotes {
     std::vector<std::string> names, mud_urls;
@@ -258,8 +265,8 @@ class World {
 // `value` with all but its first letter hidden: its first character and its length.
 std::string masked(std::string_view value);
 
-// The type of a carried object by its first bytes: elf, script, gzip, xz, bzip2, zip, 7z, tar, squashfs, cramfs,
-// uimage, ar, cpio, ...; empty when it is none of these.
+// The type of a carried object by its first bytes: elf, script, gzip, xz, bzip2, zip, 7z, tar, squashfs,
+// cramfs, uimage, ar, cpio, ...; empty when it is none of these.
 std::string_view code_type(ByteView bytes);
 
 }  // namespace witness
