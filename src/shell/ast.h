@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -29,7 +30,7 @@ struct Part {
   bool indirect = false;     // ${!name}
   std::string subscript{};     // ${name[subscript]}
   std::vector<Word> words{};   // parameter: the operand; double_ and arithmetic: words[0] holds the parts inside
-  List body{};               // command, process
+  List body;               // command, process
   std::string raw{};           // command, process, parameter: as written
 };
 
@@ -94,6 +95,14 @@ struct Program {
   std::vector<HereDocument> here_documents;
   base::Doubts doubts;
 };
+
+inline Part part_of(Part::Kind kind, std::string text, std::string op = {}) {
+  Part part;
+  part.kind = kind;
+  part.text = std::move(text);
+  part.op = std::move(op);
+  return part;
+}
 
 // Reads the whole text; what is not shell becomes a doubt and reading goes on at the next line. `steps` is lowered by the work done;
 // at 0 reading ends with the doubt "shell-budget". `first_line` is the line number of the first character.

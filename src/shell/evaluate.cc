@@ -135,13 +135,17 @@ void Evaluator::join_into(State& state, const State& other) {
     return;
   }
   charge(other.variables.size() / 4 + 1);
+  const auto missing = [&](const State& in, const std::string& name) {
+    return in.unset.contains(name) ? empty_value() : unknown_value("${" + name + "}", here(Origin::Kind::environment, name));
+  };
   for (const auto& [name, value] : other.variables) {
     const auto mine = state.variables.find(name);
     if (mine != state.variables.end()) mine->second = join(mine->second, value);
-    else state.variables[name] = join(value, unknown_value("${" + name + "}", here(Origin::Kind::environment, name)));
+    else state.variables[name] = join(value, missing(state, name));
   }
   for (auto& [name, value] : state.variables)
-    if (!other.variables.contains(name)) value = join(value, unknown_value("${" + name + "}", here(Origin::Kind::environment, name)));
+    if (!other.variables.contains(name)) value = join(value, missing(other, name));
+  std::erase_if(state.unset, [&](const std::string& name) { return state.variables.contains(name) || !other.unset.contains(name); });
   for (const auto& [name, value] : other.arrays) state.arrays.insert({name, value});
   if (state.arguments_known != other.arguments_known || state.arguments.size() != other.arguments.size()) {
     state.arguments_known = false;

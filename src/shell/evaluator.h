@@ -32,6 +32,7 @@ struct State {
   enum class Life : std::uint8_t { alive, broke, returned, exited };
   Life life = Life::alive;
   std::map<std::string, Value> variables;
+  std::set<std::string> unset;  // known not to be set
   std::map<std::string, std::vector<Value>> arrays;
   std::vector<Value> arguments;
   bool arguments_known = false;

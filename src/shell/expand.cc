@@ -134,6 +134,7 @@ Value Evaluator::look_up(const std::string& name, State& state, bool& is_set) {
   }
   if (const auto known = state.variables.find(name); known != state.variables.end()) return known->second;
   is_set = false;
+  if (state.unset.contains(name)) return empty_value();
   if (name.size() == 1 && !ast::is_name_start(name[0])) return unknown_value("${" + name + "}", here(Origin::Kind::command, name));
   Origin origin = here(Origin::Kind::environment, name);
   if (!missing_source_.empty()) origin = {Origin::Kind::setting, missing_source_, 0, name};

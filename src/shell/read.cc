@@ -112,7 +112,7 @@ void Reader::read_here_documents() {
       Reader inner(body, shared_, first_line, depth_ + 1);
       if (!inner.read_here_parts(parsed.parts)) {
         parsed.parts.clear();
-        parsed.parts.push_back({.text = body});
+        parsed.parts.push_back(part_of(Part::Kind::literal, body));
       }
     }
     auto& document = shared_.program->here_documents[each.here];  // the inner reader may have grown the vector
@@ -144,10 +144,7 @@ void Reader::read_program(List& out) {
     depth_ = depth;
     skip_newlines();
     if (exhausted_) break;
-    while (!at_end() && peek() == ';') ++at_;
-    skip_blanks();
     if (at_end()) break;
-    if (peek() == '\n') continue;
     const std::size_t start = at_;
     AndOr read;
     bool ok = charge(1) && and_or(read);
@@ -156,7 +153,9 @@ void Reader::read_program(List& out) {
       if (peek() == '&' && !at_end()) {
         read.background = true;
         ++at_;
-      } else if (!at_end() && peek() != ';' && peek() != '\n') {
+      } else if (peek() == ';' && peek(1) != ';') {
+        ++at_;
+      } else if (!at_end() && peek() != '\n') {
         ok = fail("shell-syntax", std::string("unexpected ") + peek());
       }
     }
@@ -213,6 +212,11 @@ bool Reader::list(List& out) {
   return true;
 }
 
+bool Reader::body(List& out) {
+  if (!list(out)) return false;
+  return !out.empty() || fail("shell-syntax", "an empty body");
+}
+
 bool Reader::and_or(AndOr& out) {
   skip_blanks();
   const std::size_t start = at_;
@@ -233,8 +237,8 @@ bool Reader::and_or(AndOr& out) {
 
 bool Reader::pipeline(Pipeline& out) {
   skip_blanks();
-  while (reserved_here() == "!") {
-    out.negated = !out.negated;
+  if (reserved_here() == "!") {
+    out.negated = true;
     ++at_;
     skip_blanks();
   }
@@ -251,7 +255,7 @@ bool Reader::pipeline(Pipeline& out) {
     if (peek() == '&') {  // bash: |& is 2>&1 |
       ++at_;
       Redirect both{.fd = 2, .op = ">&"};
-      both.target.parts.push_back({.text = "1"});
+      both.target.parts.push_back(part_of(Part::Kind::literal, "1"));
       both.target.raw = "1";
       out.commands.back().redirects.push_back(std::move(both));
     }
@@ -275,7 +279,7 @@ bool Reader::command(Command& out) {
       ++at_;
       out.kind = Command::Kind::subshell;
       out.bodies.emplace_back();
-      ok = list(out.bodies[0]);
+      ok = body(out.bodies[0]);
       if (ok && (at_end() || peek() != ')')) ok = fail("shell-syntax", "a subshell is not closed");
       if (ok) ++at_;
       ok = ok && redirects(out);
@@ -294,7 +298,7 @@ bool Reader::command(Command& out) {
     ++at_;
     out.kind = Command::Kind::group;
     out.bodies.emplace_back();
-    ok = list(out.bodies[0]) && take_reserved("}") && redirects(out);
+    ok = body(out.bodies[0]) && take_reserved("}") && redirects(out);
   } else if (reserved == "function") {
     at_ += reserved.size();
     skip_blanks();
@@ -311,7 +315,7 @@ bool Reader::command(Command& out) {
     ok = function_body(out, std::move(name));
   } else if (reserved == "[[") {
     ok = condition_words(out) && redirects(out);
-  } else if (!reserved.empty() && reserved != "in") {
+  } else if (!reserved.empty()) {
     ok = fail("shell-syntax", "unexpected " + std::string(reserved));
   } else {
     ok = simple(out);
@@ -328,7 +332,7 @@ bool Reader::if_clause(Command& out) {
     if (!list(out.conditions.back()) || !take_reserved("then")) return false;
     if (out.conditions.back().empty()) return fail("shell-syntax", "an if without a condition");
     out.bodies.emplace_back();
-    if (!list(out.bodies.back())) return false;
+    if (!body(out.bodies.back())) return false;
     skip_newlines();
     const auto reserved = reserved_here();
     if (reserved == "elif") {
@@ -338,7 +342,7 @@ bool Reader::if_clause(Command& out) {
     if (reserved == "else") {
       at_ += 4;
       out.bodies.emplace_back();
-      if (!list(out.bodies.back())) return false;
+      if (!body(out.bodies.back())) return false;
     }
     return take_reserved("fi");
   }
@@ -346,7 +350,7 @@ bool Reader::if_clause(Command& out) {
 
 bool Reader::do_group(Command& out) {
   out.bodies.emplace_back();
-  return take_reserved("do") && list(out.bodies.back()) && take_reserved("done");
+  return take_reserved("do") && body(out.bodies.back()) && take_reserved("done");
 }
 
 bool Reader::loop(Command& out, Command::Kind kind) {
@@ -445,8 +449,6 @@ bool Reader::function_body(Command& out, std::string name) {
   body.pipelines[0].commands.emplace_back();
   auto& inner = body.pipelines[0].commands[0];
   if (!command(inner)) return false;
-  if (inner.kind == Command::Kind::simple && (inner.words.empty() || inner.words[0].raw != "[[")) return fail("shell-syntax", "a function's body is not a compound command");
-  if (inner.kind == Command::Kind::function) return fail("shell-syntax", "a function's body is not a compound command");
   out.bodies.emplace_back().push_back(std::move(body));
   return true;
 }
@@ -616,7 +618,7 @@ bool Reader::condition_words(Command& out) {
     const bool closes = looking_at("]]") && (at_ + 2 >= text_.size() || is_meta(peek(2)) || text_.substr(at_ + 2, 2) == "\\\n");
     for (const std::string_view op : {closes ? "]]" : "&&", "||", "(", ")"})
       if (read.parts.empty() && looking_at(op)) {
-        read.parts.push_back({.text = std::string(op)});
+        read.parts.push_back(part_of(Part::Kind::literal, std::string(op)));
         read.raw = op;
         at_ += op.size();
       }

@@ -47,7 +47,7 @@ TEST(Read, quoting_decides_what_is_a_command) {
 }
 
 TEST(Read, what_is_not_shell_is_a_doubt_and_reading_goes_on) {
-  for (const std::string_view text : {"if true\nmount x\n", "echo 'a\nmount x\n", ")\nmount x\n", "fi\nmount x", "a ${\nmount x\n", "x() y\nmount x\n"}) {
+  for (const std::string_view text : {"if true\nmount x\n", "echo 'a\nmount x\n", ")\nmount x\n", "fi\nmount x", "a ${\nmount x\n", "x( y\nmount x\n", "; \nmount x\n"}) {
     const auto program = read(text);
     ASSERT_FALSE(program.doubts.empty()) << text;
     EXPECT_EQ(program.doubts[0].name, "shell-syntax");

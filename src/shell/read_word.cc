@@ -39,7 +39,7 @@ bool Reader::parts(std::vector<Part>& out, Mode mode) {
   ++depth_;
   std::string run;
   const auto flush = [&] {
-    if (!run.empty()) out.push_back({.text = std::move(run)});
+    if (!run.empty()) out.push_back(part_of(Part::Kind::literal, std::move(run)));
     run.clear();
   };
   const bool in_quotes = mode == Mode::quoted || mode == Mode::here || mode == Mode::brace_quoted;
@@ -62,7 +62,7 @@ bool Reader::parts(std::vector<Part>& out, Mode mode) {
       if (at_ + 1 >= text_.size() || !special) {
         if (at_ + 1 >= text_.size() && !in_quotes) {  // a lone backslash at the end stands for itself
           flush();
-          out.push_back({.kind = Part::Kind::escaped, .text = "\\"});
+          out.push_back(part_of(Part::Kind::escaped, "\\"));
           ++at_;
           continue;
         }
@@ -71,19 +71,19 @@ bool Reader::parts(std::vector<Part>& out, Mode mode) {
         continue;
       }
       flush();
-      out.push_back({.kind = Part::Kind::escaped, .text = std::string(1, next)});
+      out.push_back(part_of(Part::Kind::escaped, std::string(1, next)));
       at_ += 2;
     } else if (c == '\'' && !in_quotes) {
       const auto end = text_.find('\'', at_ + 1);
       if (end == std::string_view::npos) return fail("shell-syntax", "a single quote is not closed");
       flush();
       if (!charge(end - at_)) return false;
-      out.push_back({.kind = Part::Kind::single, .text = std::string(text_.substr(at_ + 1, end - at_ - 1))});
+      out.push_back(part_of(Part::Kind::single, std::string(text_.substr(at_ + 1, end - at_ - 1))));
       at_ = end + 1;
     } else if (c == '"' && mode != Mode::here) {
       flush();
       ++at_;
-      Part part{.kind = Part::Kind::double_};
+      Part part = part_of(Part::Kind::double_, {});
       part.words.emplace_back();
       if (!parts(part.words[0].parts, Mode::quoted)) return false;
       if (at_end()) return fail("shell-syntax", "a double quote is not closed");
@@ -108,7 +108,7 @@ bool Reader::parts(std::vector<Part>& out, Mode mode) {
         ++at_;
       }
     } else if ((c == '<' || c == '>') && mode == Mode::plain) {
-      Part part{.kind = Part::Kind::process, .op = std::string(1, c)};
+      Part part = part_of(Part::Kind::process, {}, std::string(1, c));
       ++at_;
       if (!substitution(part)) return false;
       out.push_back(std::move(part));

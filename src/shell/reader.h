@@ -58,6 +58,7 @@ class Reader {
   bool take_reserved(std::string_view word);
 
   bool list(List& out);
+  bool body(List& out);  // a list that must not be empty
   bool and_or(AndOr& out);
   bool pipeline(Pipeline& out);
   bool command(Command& out);

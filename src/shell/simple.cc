@@ -305,9 +305,11 @@ void Evaluator::assign(const ast::Assignment& assignment, Value value, State& st
   if (assignment.is_array) {
     auto& array = state.arrays[assignment.name];
     if (!assignment.append) array.clear();
-    for (const auto& element : assignment.elements)
-      for (const auto& field : fields(element, state)[0])
+    for (const auto& element : assignment.elements) {
+      const auto options = fields(element, state);
+      for (const auto& field : options[0])
         if (array.size() < 256) array.push_back({{field}});
+    }
     state.variables[assignment.name] = array.empty() ? empty_value() : quoted(array[0], false);
     return;
   }
@@ -409,7 +411,11 @@ Truth Evaluator::run_builtin(const std::string& name, const ast::Command& comman
     return Truth::unknown;
   }
   if (name == "unset") {
-    for (const auto& argument : arguments) state.variables.erase(argument.written());
+    for (const auto& argument : arguments) {
+      if (!alive || !argument.first().resolved()) continue;
+      state.variables.erase(argument.written());
+      state.unset.insert(argument.written());
+    }
     return Truth::yes;
   }
   if (name == "read") {
