@@ -47,3 +47,21 @@ function(biopsy_fuzz name)
     set_tests_properties(${name} PROPERTIES TIMEOUT 300 LABELS replay)
   endif()
 endfunction()
+
+# biopsy_embed(TARGET HEADER NAMESPACE name=file ...): data files built into a library as string_views.
+# HEADER is the include path ("derive/embedded.h"); files are given relative to the source root.
+function(biopsy_embed target header namespace)
+  set(files "")
+  set(depends "")
+  foreach(entry IN LISTS ARGN)
+    string(REGEX MATCH "^([a-z0-9_]+)=(.*)$" _ "${entry}")
+    list(APPEND files "${CMAKE_MATCH_1}=${CMAKE_SOURCE_DIR}/${CMAKE_MATCH_2}")
+    list(APPEND depends "${CMAKE_SOURCE_DIR}/${CMAKE_MATCH_2}")
+  endforeach()
+  set(out ${CMAKE_BINARY_DIR}/generated/${header})
+  add_custom_command(OUTPUT ${out} VERBATIM
+    COMMAND ${CMAKE_COMMAND} -DOUT=${out} -DNAMESPACE=${namespace} "-DFILES=${files}" -P ${CMAKE_SOURCE_DIR}/cmake/embed.cmake
+    DEPENDS ${depends} ${CMAKE_SOURCE_DIR}/cmake/embed.cmake)
+  target_sources(${target} PRIVATE ${out})
+  target_include_directories(${target} PUBLIC ${CMAKE_BINARY_DIR}/generated)
+endfunction()

@@ -1,0 +1,27 @@
+# Writes OUT, a header with one `inline constexpr std::string_view NAME` for each FILES entry (list of NAME=PATH).
+# Run in script mode: cmake -DOUT=... -DNAMESPACE=... -DFILES=a=x.yaml;b=y.yaml -P embed.cmake
+set(text "// Made by cmake/embed.cmake; do not edit.\n#pragma once\n#include <string_view>\n#include <utility>\nnamespace ${NAMESPACE} {\n")
+foreach(entry IN LISTS FILES)
+  string(REGEX MATCH "^([a-z0-9_]+)=(.*)$" _ "${entry}")
+  set(name ${CMAKE_MATCH_1})
+  file(READ "${CMAKE_MATCH_2}" content HEX)
+  string(LENGTH "${content}" length)
+  # Bytes, not a raw string: compilers cap string literals, and data may hold any character.
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "'\\\\x\\1'," bytes "${content}")
+  string(APPEND text "inline constexpr char ${name}_bytes[] = {${bytes}'\\0'};\n")
+  string(APPEND text "inline constexpr std::string_view ${name}{${name}_bytes, sizeof(${name}_bytes) - 1};\n")
+endforeach()
+# Entries called rule_* are also listed: rule_files[] holds {file name, text}.
+set(rules "")
+foreach(entry IN LISTS FILES)
+  string(REGEX MATCH "^(rule_[a-z0-9_]+)=(.*)$" _ "${entry}")
+  if(CMAKE_MATCH_1)
+    get_filename_component(file ${CMAKE_MATCH_2} NAME)
+    string(APPEND rules "  {\"${file}\", ${CMAKE_MATCH_1}},\n")
+  endif()
+endforeach()
+if(rules)
+  string(APPEND text "inline constexpr std::pair<std::string_view, std::string_view> rule_files[] = {\n${rules}};\n")
+endif()
+string(APPEND text "}\n")
+file(WRITE "${OUT}" "${text}")

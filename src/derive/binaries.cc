@@ -1,0 +1,356 @@
+// A program's code in, what its calls do out. The values come from flow/; models/calls.yaml says what a call does.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <regex>
+#include <set>
+
+#include "base/hash.h"
+#include "base/text.h"
+#include "derive/facts.h"
+#include "flow/flow.h"
+
+namespace derive {
+
+using effects::Effect;
+using effects::EffectId;
+using effects::Kind;
+using effects::Provenance;
+using effects::Text;
+using effects::Trigger;
+
+namespace {
+
+// The first "${...}" origin in a text, without the braces.
+std::string origin_in(std::string_view text) {
+  const auto open = text.find("${");
+  if (open == std::string_view::npos) return {};
+  const auto close = text.find('}', open);
+  return std::string(text.substr(open + 2, close == std::string_view::npos ? close : close - open - 2));
+}
+
+// Who decides about a value with this origin (flow/flow.h names them).
+Provenance provenance_of_origin(std::string_view origin) {
+  if (origin.empty()) return Provenance::literal;
+  if (origin.starts_with("input") || origin.starts_with("argv[")) return Provenance::input;
+  if (origin.starts_with("read:") || origin.starts_with("setting:") || origin.starts_with("ret:nvram") || origin.starts_with("ret:uci") || origin.starts_with("ret:cfg")) return Provenance::setting;
+  return Provenance::unknown;
+}
+
+Text text_from(std::string_view value) {
+  Text text;
+  text.value = std::string(value);
+  text.origin = origin_in(value);
+  text.resolved = text.origin.empty();
+  text.provenance = provenance_of_origin(text.origin);
+  return text;
+}
+
+// One argument as texts: its alternatives.
+std::vector<Text> texts_of(const flow::ArgValue& argument) {
+  std::vector<Text> out;
+  using Value = flow::ArgValue::Kind;
+  if (argument.kind == Value::text)
+    for (const auto& value : argument.values) out.push_back(text_from(value));
+  if (argument.kind == Value::number)
+    for (const auto number : argument.numbers) out.push_back(text_from(std::to_string(number)));
+  if (argument.kind == Value::unknown && !argument.values.empty())
+    for (const auto& origin : argument.values) out.push_back(text_from(origin.starts_with("${") ? origin : "${" + origin + "}"));
+  if (out.empty()) out.emplace_back(text_from("${unknown}"));
+  if (out.size() > 8) out.resize(8);
+  return out;
+}
+
+// A text for the shell parser: ${origin} is no shell, so every unknown becomes a plain variable, and back again after.
+struct Unknowns {
+  std::vector<std::string> names;
+
+  std::string hide(std::string_view text) {
+    std::string out;
+    while (!text.empty()) {
+      const auto open = text.find("${");
+      const auto close = open == std::string_view::npos ? open : text.find('}', open);
+      if (close == std::string_view::npos) return out.append(text);
+      out.append(text.substr(0, open));
+      out += fmt::format("${{UNKNOWN{}}}", names.size());
+      names.emplace_back(text.substr(open, close - open + 1));
+      text.remove_prefix(close + 1);
+    }
+    return out;
+  }
+  void show(std::string& text) const {
+    for (std::size_t i = names.size(); i-- > 0;)
+      for (const std::string& form : {fmt::format("${{UNKNOWN{}}}", i), fmt::format("$UNKNOWN{}", i)})
+        for (auto at = text.find(form); at != std::string::npos; at = text.find(form, at + names[i].size())) text.replace(at, form.size(), names[i]);
+  }
+  void show(Text& text) const {
+    const bool hidden = text.value.find("UNKNOWN") != std::string::npos;
+    show(text.value);
+    if (!hidden) return;
+    text.origin = origin_in(text.value);
+    text.provenance = provenance_of_origin(text.origin);
+    text.resolved = text.origin.empty();
+  }
+  void show(Effect& effect) const {
+    show(effect.object);
+    show(effect.target);
+    for (auto& [name, value] : effect.notes) show(value);
+    if (!effect.peer) return;
+    const std::string before = effect.peer->name();
+    std::string name = before;
+    show(name);
+    if (name == before) return;
+    auto peer = effects::endpoint_from_name(name, provenance_of_origin(origin_in(name)));
+    peer.port = effect.peer->port;
+    peer.protocol = effect.peer->protocol;
+    peer.origin = origin_in(name);
+    effect.peer = std::move(peer);
+  }
+};
+
+bool opens_file(std::string_view callee) {
+  return callee == "open" || callee == "open64" || callee == "fopen" || callee == "fopen64" || callee == "openat" || callee == "creat" || callee == "freopen" || callee == "fdopen";
+}
+
+class BinaryReader {
+ public:
+  BinaryReader(ProgramFacts& facts, const flow::Program& program, const Models& models) : facts_(facts), program_(program), models_(models), effects_of_(program.calls.size()) {}
+
+  void read() {
+    for (std::uint32_t i = 0; i < program_.calls.size(); ++i) read_call(i);
+    connect();
+    set_user_triggers();
+  }
+
+ private:
+  const flow::CallSite& call(std::uint32_t i) const { return program_.calls[i]; }
+
+  // What the descriptor or stream of a call was opened as: a path, "socket", "stdin"; and the socket's peer.
+  void describe_descriptor(std::uint32_t i, Invocation& invocation) const {
+    const auto& site = call(i);
+    for (const auto from : site.feeds) {
+      const auto& source = call(from);
+      if (opens_file(source.callee) && !source.args.empty()) {
+        const std::size_t path = source.callee == "openat" && source.args.size() > 1 ? 1 : 0;
+        invocation.opened = texts_of(source.args[path]).front();
+      }
+      if (source.callee == "socket" || source.callee == "accept" || source.callee == "accept4") invocation.opened = text_from("socket");
+    }
+    if (invocation.opened.empty())
+      for (const auto& argument : site.args)
+        if (argument.kind == flow::ArgValue::Kind::unknown)
+          for (const auto& origin : argument.values)
+            if (origin.find("stdin") != std::string::npos) invocation.opened = text_from("stdin");
+    const bool reads = site.callee == "read" || site.callee == "fgets" || site.callee == "getc" || site.callee == "fgetc";
+    if (reads && invocation.opened.empty() && !site.args.empty() && site.args[0].numbers == std::vector<std::int64_t>{0}) invocation.opened = text_from("stdin");
+    if (invocation.endpoint || invocation.opened.value != "socket") return;
+    for (const auto& other : program_.calls) {
+      if (other.callee != "connect" || !other.endpoint) continue;
+      const bool same_socket = std::ranges::any_of(other.feeds, [&](auto s) { return call(s).callee == "socket" && std::ranges::find(site.feeds, s) != site.feeds.end(); });
+      if (same_socket) invocation.endpoint = endpoint_of(*other.endpoint);
+    }
+  }
+
+  static std::optional<effects::Endpoint> endpoint_of(const flow::Endpoint& from) {
+    if (from.family == "unix" || from.family == "netlink" || from.family == "packet") return std::nullopt;
+    const std::string origin = origin_in(from.address);
+    auto out = effects::endpoint_from_name(from.address, provenance_of_origin(origin));
+    if (!origin.empty()) out.origin = origin;
+    out.port = from.port_known ? from.port : 0;
+    return out;
+  }
+
+  effects::Site site_of(const flow::CallSite& site) const {
+    effects::Site out;
+    out.file = facts_.program.path;
+    out.address = site.site;
+    out.function = site.function;
+    std::string words = site.callee + "(";
+    for (std::size_t i = 0; i < site.args.size() && i < 6; ++i) {
+      const Text text = texts_of(site.args[i]).front();
+      const bool quoted = site.args[i].kind == flow::ArgValue::Kind::text;
+      words += (i ? ", " : "") + (quoted ? "\"" + text.value.substr(0, 300) + "\"" : text.value);
+    }
+    out.words = words + ")";
+    return out;
+  }
+
+  // Empty: the triggers of the program count.
+  static std::vector<Trigger> triggers_of(const flow::CallSite& site) {
+    std::vector<Trigger> out;
+    for (const auto& root : site.reached_from) {
+      if (root == "main" || root == "init" || root == "thread" || root == "exit") return {};
+      if (root.starts_with("signal")) out.push_back({Trigger::Kind::signal, root});
+      else if (root == "timer") out.push_back({Trigger::Kind::timer, "a timer of the program"});
+      else if (root == "exported") out.push_back({Trigger::Kind::unknown, "an exported function; who calls it was not followed"});
+      else if (root == "table" || root == "address-taken") out.push_back({Trigger::Kind::unknown, "through a function pointer"});
+      else if (root == "unreached") out.push_back({Trigger::Kind::unknown, "no way to it was found"});
+      else break;
+    }
+    return out;
+  }
+
+  void add(std::uint32_t i, Effect effect) {
+    const auto& site = call(i);
+    effect.site = site_of(site);
+    effect.triggers = triggers_of(site);
+    if (std::ranges::find(site.reached_from, "unreached") != site.reached_from.end()) {
+      effect.assumed = true;
+      effect.assumption = "no call leads to this function as far as the code was read";
+    }
+    effects_of_[i].push_back(static_cast<std::uint32_t>(facts_.effects.size()));
+    facts_.effects.push_back(std::move(effect));
+  }
+
+  void read_call(std::uint32_t i) {
+    const auto& site = call(i);
+    const auto model = models_.calls.find(site.callee);
+    if (model == models_.calls.end()) return;
+    for (auto& invocation : invocations_of(i)) {
+      Applied applied = apply_model(model->second, invocation);
+      for (Effect& effect : applied.effects) {
+        if (effect.kind == Kind::make_executable && effect.object.resolved && (std::strtol(effect.object.value.c_str(), nullptr, 10) & 0111) == 0) continue;
+        add(i, std::move(effect));
+      }
+      for (const Text& line : applied.shell_texts) run_shell(i, line);
+    }
+  }
+
+  std::vector<Invocation> invocations_of(std::uint32_t i) const {
+    const auto& site = call(i);
+    Invocation first;
+    first.name = site.callee;
+    if (site.endpoint) first.endpoint = endpoint_of(*site.endpoint);
+    describe_descriptor(i, first);
+    std::vector<std::vector<Text>> alternatives;
+    for (const auto& argument : site.args) {
+      alternatives.push_back(texts_of(argument));
+      first.words.push_back(alternatives.back().front());
+    }
+    std::vector<Invocation> out{first};
+    for (std::size_t a = 0; a < alternatives.size(); ++a)
+      for (std::size_t k = 1; k < alternatives[a].size() && out.size() < 8; ++k) {
+        out.push_back(first);
+        out.back().words[a] = alternatives[a][k];
+      }
+    return out;
+  }
+
+  // A command line that the program gives to a shell.
+  void run_shell(std::uint32_t i, const Text& line) {
+    Unknowns unknowns;
+    const std::string hidden = unknowns.hide(line.value);
+    effects::Site site = site_of(call(i));
+    const bool all_unknown = base::trim(hidden).starts_with("${UNKNOWN") && base::trim(hidden).find(' ') == std::string_view::npos;
+    const auto added = all_unknown ? std::vector<std::uint32_t>{} : add_command_line(facts_, hidden, site, triggers_of(call(i)), models_);
+    for (const auto e : added) {
+      unknowns.show(facts_.effects[e]);
+      facts_.effects[e].site.words = site.words;
+      effects_of_[i].push_back(e);
+    }
+    const bool received = std::ranges::any_of(call(i).feeds, [&](auto from) {
+      return std::ranges::any_of(effects_of_[from], [&](auto e) { return facts_.effects[e].kind == Kind::receive; });
+    });
+    if (!all_unknown && !received) return;
+    Effect effect;
+    effect.kind = Kind::execute;
+    effect.object = line;
+    effect.notes["interpreter"] = "sh";
+    add(i, std::move(effect));
+  }
+
+  void connect() {
+    for (std::uint32_t to = 0; to < program_.calls.size(); ++to) {
+      for (const auto from : call(to).feeds)
+        for (const auto a : effects_of_[from]) {
+          const Kind kind = facts_.effects[a].kind;
+          if (kind != Kind::receive && kind != Kind::fetch) continue;
+          for (const auto b : effects_of_[to])
+            if (a != b) facts_.edges.push_back({EffectId{a}, EffectId{b}, effects::EdgeKind::feeds, false, "what was received"});
+        }
+      for (const auto from : call(to).guards)
+        for (const auto a : effects_of_[from])
+          for (const auto b : effects_of_[to])
+            if (a != b) facts_.edges.push_back({EffectId{a}, EffectId{b}, effects::EdgeKind::guards, false, "its result is tested"});
+    }
+  }
+
+  // What a key or a line of the operator decides, the operator starts.
+  void set_user_triggers() {
+    for (const auto& edge : facts_.edges) {
+      if (edge.kind != effects::EdgeKind::guards) continue;
+      const Effect& guard = facts_.effects[edge.from.index];
+      if (guard.kind != Kind::ask_user) continue;
+      Effect& effect = facts_.effects[edge.to.index];
+      if (std::ranges::any_of(effect.triggers, [](const Trigger& t) { return effects::started_by_user(t.kind); })) continue;
+      const bool device = guard.object.value.starts_with("/dev/");
+      effect.triggers = {{device ? Trigger::Kind::key : Trigger::Kind::menu, fmt::format("{} at 0x{:x}", guard.site.function, guard.site.address.value_or(0))}};
+    }
+  }
+
+  ProgramFacts& facts_;
+  const flow::Program& program_;
+  const Models& models_;
+  std::vector<std::vector<std::uint32_t>> effects_of_;  // per call
+};
+
+// Without code: command strings that a program which calls a shell holds. That they are run, and in which order, is assumed.
+void read_strings(ProgramFacts& facts, const elf::Binary& binary, const Models& models) {
+  if (!binary.has_import("system") && !binary.has_import("popen")) return;
+  static const std::regex directive("%[-+ #0]*[0-9]*(\\.[0-9]+)?(hh|h|ll|l|z)?[diouxXsc]");
+  for (const auto& [address, view] : binary.strings(8)) {
+    const std::string_view text = base::trim(view);
+    const auto first = base::split_words(text);
+    if (first.size() < 2 || text.size() > 600 || text.find("Usage") != std::string_view::npos || text.find('\n') != std::string_view::npos) continue;
+    const std::string name(first[0].substr(first[0].rfind('/') + 1));
+    if (!models.commands.contains(name)) continue;
+    const std::string line = std::regex_replace(std::string(text), directive, "$${arg}");
+    effects::Site site;
+    site.file = facts.program.path;
+    site.address = address;
+    site.words = std::string(text);
+    for (const auto i : add_command_line(facts, line, site, {{Trigger::Kind::unknown, "the code was not read"}}, models)) {
+      facts.effects[i].assumed = true;
+      facts.effects[i].assumption = "a command string of the program; that it is run, and in this order, was not followed in the code";
+    }
+  }
+}
+
+}  // namespace
+
+ProgramFacts facts_of_binary(base::ByteView bytes, std::string_view path, const Models& models, std::uint64_t steps) {
+  ProgramFacts facts;
+  facts.program.path = std::string(path);
+  facts.program.kind = effects::Program::Kind::binary;
+  facts.program.sha256 = base::sha256_hex(bytes);
+  facts.program.depth = effects::Program::Depth::recognised;
+  const auto binary = elf::read(bytes);
+  if (!binary) {
+    facts.program.depth_reason = binary.error().message;
+    facts.give_ups.push_back(binary.error().message);
+    return facts;
+  }
+  facts.doubts = binary->doubts;
+  flow::Budget budget;
+  budget.steps = steps;
+  const auto program = flow::analyse(*binary, bytes, budget);
+  if (!program) {
+    facts.program.depth_reason = program.error().message;
+    facts.give_ups.push_back(program.error().message);
+    read_strings(facts, *binary, models);
+    return facts;
+  }
+  facts.program.depth = effects::Program::Depth::modelled;
+  if (program->stats.budget_ran_out) {
+    facts.program.depth = effects::Program::Depth::lifted;
+    facts.program.depth_reason = "the budget of steps ran out";
+    facts.give_ups.push_back(facts.program.depth_reason);
+  }
+  facts.stats = {{"functions", std::to_string(program->stats.functions)}, {"lifted", std::to_string(program->stats.lifted)}, {"steps", std::to_string(program->stats.steps)},
+                 {"arguments", std::to_string(program->stats.arguments)}, {"resolved", std::to_string(program->stats.resolved)}};
+  for (const auto& doubt : program->doubts) base::add_doubt(facts.doubts, doubt);
+  BinaryReader(facts, *program, models).read();
+  return facts;
+}
+
+}  // namespace derive

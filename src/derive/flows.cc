@@ -1,0 +1,135 @@
+#include "derive/flows.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/text.h"
+
+namespace derive {
+
+using effects::Effect;
+using effects::EffectId;
+using effects::Graph;
+using effects::Kind;
+
+namespace {
+
+// "/mnt/*" -> "/mnt"; "/mnt/*.bin" -> "/mnt"; "./x" -> "x"
+std::string without_glob(std::string path) {
+  if (const auto glob = path.find_first_of("*?["); glob != std::string::npos) path = path.substr(0, path.rfind('/', glob));
+  while (path.size() > 1 && path.ends_with("/.")) path.resize(path.size() - 2);
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  if (path.starts_with("./")) path.erase(0, 2);
+  return path;
+}
+
+bool brings_in(Kind kind) { return kind == Kind::mount_remote || kind == Kind::mount_media || kind == Kind::fetch || kind == Kind::receive; }
+
+struct Carried {
+  std::string path;
+  EffectId by;         // the effect that put it there
+  bool directory;      // everything beneath is from there too
+};
+
+// A path that says nothing about what is meant: too short, or only an unknown.
+bool is_vague(std::string_view path) {
+  return path.empty() || path == "/" || path == "." || path == "-" || path == "/tmp" || path == "/dev/null" || path == "/var" || path == "/var/tmp";
+}
+
+bool leads_to(const Carried& carried, std::string_view path) {
+  if (path == carried.path) return true;
+  if (carried.directory && path.starts_with(carried.path) && path.size() > carried.path.size() && path[carried.path.size()] == '/') return true;
+  return !is_vague(path) && base::is_beneath(carried.path, path);  // a directory that holds it
+}
+
+}  // namespace
+
+std::string path_read(const Effect& effect) {
+  switch (effect.kind) {
+    case Kind::copy: case Kind::unpack: case Kind::execute: case Kind::load_module: case Kind::write_flash: case Kind::verify_signature: case Kind::check_hash: case Kind::read:
+      return without_glob(effect.object.value);
+    case Kind::make_executable: return without_glob(effect.target.value);
+    default: return {};
+  }
+}
+
+std::vector<std::string> paths_written(const Effect& effect) {
+  const std::string target = without_glob(effect.target.value);
+  switch (effect.kind) {
+    case Kind::mount_remote: case Kind::mount_media: case Kind::fetch: case Kind::receive: case Kind::unpack: case Kind::write: return {target};
+    case Kind::copy: {
+      const std::string source = effect.object.value;
+      const std::string file = source.substr(source.rfind('/') + 1);
+      if (file.empty() || file.find_first_of("*?[") != std::string::npos) return {target};
+      return {target, target + "/" + file};
+    }
+    default: return {};
+  }
+}
+
+void follow_paths(Graph& graph) {
+  std::set<std::pair<std::uint32_t, std::uint32_t>> known;
+  for (const auto& edge : graph.edges)
+    if (edge.kind == effects::EdgeKind::feeds) known.emplace(edge.from.index, edge.to.index);
+  std::set<std::uint32_t> carrying;  // effects whose output is from outside
+  for (const auto& edge : graph.edges)
+    if (edge.kind == effects::EdgeKind::feeds) carrying.insert(edge.to.index);
+  for (std::uint32_t i = 0; i < graph.effects.size(); ++i)
+    if (brings_in(graph.effects[EffectId{i}].kind)) carrying.insert(i);
+
+  std::vector<Carried> everywhere;
+  const auto note_written = [&](EffectId id, std::vector<Carried>& list) {
+    const Effect& effect = graph.effects[id];
+    for (const auto& path : paths_written(effect)) {
+      if (is_vague(path)) continue;
+      const bool directory = effect.kind == Kind::mount_remote || effect.kind == Kind::mount_media || effect.kind == Kind::unpack || effect.kind == Kind::copy;
+      list.push_back({path, id, directory});
+    }
+  };
+  const auto join = [&](const std::vector<Carried>& list, EffectId id, bool across) {
+    const Effect& reader = graph.effects[id];
+    const std::string path = path_read(reader);
+    if (path.empty() || path == "/") return false;
+    bool fed = false;
+    for (const Carried& carried : list) {
+      if (carried.by == id || !leads_to(carried, path)) continue;
+      const Effect& writer = graph.effects[carried.by];
+      const bool same_program = writer.program == reader.program;
+      if (across == same_program) continue;
+      fed = true;
+      if (!known.emplace(carried.by.index, id.index).second) continue;
+      effects::Edge edge{carried.by, id, effects::EdgeKind::feeds, writer.assumed || reader.assumed, ""};
+      edge.why = same_program ? "through " + carried.path : writer.site.file + " puts it at " + carried.path;
+      graph.edges.push_back(std::move(edge));
+    }
+    return fed;
+  };
+
+  // Within each program, in its order. Effects of one program stand together.
+  std::vector<Carried> here;
+  effects::ProgramId current;
+  for (std::uint32_t i = 0; i < graph.effects.size(); ++i) {
+    const EffectId id{i};
+    if (graph.effects[id].program != current) {
+      here.clear();
+      current = graph.effects[id].program;
+    }
+    if (join(here, id, false)) carrying.insert(i);
+    if (carrying.contains(i)) note_written(id, here);
+  }
+
+  // From one program to another, until nothing new comes: who runs later is not known, so every order counts.
+  for (const auto i : carrying) note_written(EffectId{i}, everywhere);
+  for (int round = 0; round < 4; ++round) {
+    bool grew = false;
+    const std::vector<Carried> list = everywhere;
+    for (std::uint32_t i = 0; i < graph.effects.size(); ++i)
+      if (join(list, EffectId{i}, true) && carrying.insert(i).second) {
+        note_written(EffectId{i}, everywhere);
+        grew = true;
+      }
+    if (!grew) break;
+  }
+}
+
+}  // namespace derive

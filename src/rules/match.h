@@ -1,0 +1,31 @@
+// Inside rules/: one match of a rule, before it becomes a finding.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "effects/effects.h"
+#include "result/result.h"
+#include "rules/rule.h"
+#include "rules/severity.h"
+
+namespace rules {
+
+struct Match {
+  std::vector<effects::EffectId> chain;  // from source to sink; one effect for an effect rule
+  std::vector<std::size_t> edges;        // graph.edges between them
+  std::vector<effects::EffectId> checks; // what guards an element of the chain
+  std::optional<effects::EffectId> with;
+};
+
+// facts.cc: what the severity table asks for, and what a person is told about when it happens.
+Facts facts_of(const Rule& rule, const effects::Graph& graph, const Match& match);
+std::vector<effects::Trigger> triggers_of(const effects::Graph& graph, const Match& match);
+std::string verified(const effects::Graph& graph, const Match& match);  // yes, no, fake
+
+// wording.cc: sentences and evidence.
+std::string worded(std::string_view sentence, const effects::Graph& graph, const Match& match, const result::Finding& finding);
+result::Evidence evidence_of(const Rule& rule, const effects::Graph& graph, const Match& match, const result::Finding& finding);
+std::string peer_text(const effects::Endpoint& peer);
+
+}  // namespace rules
