@@ -1,0 +1,71 @@
+#include "app/analyse.h"
+
+#include <fmt/format.h>
+
+#include "app/cache.h"
+#include "base/hash.h"
+#include "base/worker.h"
+
+namespace app {
+namespace {
+
+base::Bytes bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
+
+derive::ProgramFacts unread(const derive::ProgramFile& file, const std::string& reason) {
+  derive::ProgramFacts facts;
+  facts.program.path = file.path;
+  facts.program.kind = file.kind;
+  facts.program.depth_reason = reason;
+  facts.give_ups.push_back(reason);
+  return facts;
+}
+
+}  // namespace
+
+std::vector<derive::ProgramFacts> analyse_programs(const std::vector<derive::ProgramFile>& programs, const shell::Files& files, const ScanOptions& options,
+                                                   const Progress& progress, result::Result& out) {
+  const derive::Models& models = derive::built_in_models();
+  shell::Environment environment;
+  environment.read_file = files.read_file;
+  const Cache cache(options);
+
+  std::vector<derive::ProgramFacts> facts(programs.size());
+  std::vector<base::WorkerFunction> work;
+  std::vector<std::size_t> index;  // of the program that each function reads
+  for (std::size_t i = 0; i < programs.size(); ++i) {
+    const derive::ProgramFile& file = programs[i];
+    if (file.kind == effects::Program::Kind::script) {
+      work.push_back([&] { return bytes_of(derive::to_bytes(derive::facts_of_script(base::as_text(file.bytes), file.path, environment, models))); });
+      index.push_back(i);
+      continue;
+    }
+    if (auto known = cache.find(file)) {
+      facts[i] = std::move(*known);
+      continue;
+    }
+    work.push_back([&] { return bytes_of(derive::to_bytes(derive::facts_of_binary(file.bytes, file.path, models, options.steps))); });
+    index.push_back(i);
+  }
+
+  base::WorkerLimits limits;
+  const auto results = base::run_workers(limits, options.jobs, work, [&](std::size_t done) {
+    if (progress) progress("reading programs", done, work.size());
+  });
+  for (std::size_t k = 0; k < results.size(); ++k) {
+    const derive::ProgramFile& file = programs[index[k]];
+    auto parsed = results[k] ? derive::facts_from_bytes(base::as_text(*results[k])) : base::Result<derive::ProgramFacts>(std::unexpected(results[k].error()));
+    if (!parsed) {
+      facts[index[k]] = unread(file, parsed.error().message);
+      base::add_doubt(out.doubts, {"program-not-read", file.path, 0, parsed.error().message});
+      continue;
+    }
+    facts[index[k]] = std::move(*parsed);
+    facts[index[k]].program.kind = file.kind;
+    if (file.kind != effects::Program::Kind::script) cache.store(file, facts[index[k]]);
+  }
+  for (const auto& one : facts)
+    for (const auto& doubt : one.doubts) base::add_doubt(out.doubts, doubt);
+  return facts;
+}
+
+}  // namespace app

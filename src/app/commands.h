@@ -1,0 +1,19 @@
+// The sub-commands. Each add_ function declares its words on `program` and sets `status` when it has run.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include "app/options.h"
+
+namespace app {
+
+void add_scan(CLI::App& program, int& status);
+void add_report(CLI::App& program, int& status);
+void add_unpack(CLI::App& program, int& status);
+void add_dump(CLI::App& program, int& status);
+void add_rules(CLI::App& program, int& status);
+
+// Writes `text` to each of `outputs` ("-" or none: standard output). Returns false, having said why, when one cannot be written.
+bool write_outputs(const std::string& text, const std::string& file);
+
+}  // namespace app

@@ -1,0 +1,31 @@
+// What the command line of `biopsy scan` says, checked.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "result/result.h"
+
+namespace app {
+
+// Exit status of every sub-command.
+inline constexpr int kFine = 0, kFound = 1, kUsage = 2, kUnreadable = 3, kNotEvaluated = 4;
+
+struct ScanOptions {
+  std::vector<std::string> inputs;
+  bool device = false;                  // all inputs are partitions of one device
+  std::vector<std::string> declared, captures;
+  std::string format = "text";
+  std::vector<std::string> outputs;     // files; "-" is standard output
+  std::string fail_on = "high";
+  bool strict = false;
+  std::string accept;
+  unsigned jobs = 2;
+  bool cache = true, quiet = false, show_secrets = false;
+  std::string date;
+  std::uint64_t steps = 60'000'000;     // of the analysis, a program
+};
+
+}  // namespace app

@@ -1,0 +1,17 @@
+// Results to where they are asked for, in the format that is asked for.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include "app/options.h"
+#include "result/result.h"
+
+namespace app {
+
+// --format, --output, --show-secrets: shared by scan and report.
+void add_output_options(CLI::App& command, ScanOptions& options);
+
+// Every --output in the format of its file name (.json, .html, ...), or of --format. False, having said why, when one fails.
+bool write_results(const std::vector<result::Result>& results, const ScanOptions& options);
+
+}  // namespace app

@@ -1,0 +1,161 @@
+#include "app/pipeline.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <set>
+
+#include "app/analyse.h"
+#include "base/hash.h"
+#include "base/text.h"
+#include "derive/link.h"
+#include "derive/programs.h"
+#include "derive/tables.h"
+#include "rules/evaluate.h"
+#include "shell/boot.h"
+#include "unpack/unpack.h"
+
+#ifndef BIOPSY_VERSION
+#define BIOPSY_VERSION "0"
+#endif
+
+namespace app {
+namespace {
+
+std::string base_name(const std::string& input) { return input == "-" ? "standard input" : std::filesystem::path(input).filename().string(); }
+
+void describe_images(const unpack::Firmware& firmware, const std::vector<std::string>& inputs, result::Result& out) {
+  for (std::size_t i = 0; i < firmware.inputs; ++i) {
+    const unpack::Blob& blob = firmware.blobs[firmware.blobs.id_at(i)];
+    result::ImageInfo image;
+    image.name = i < inputs.size() ? base_name(inputs[i]) : blob.name;
+    image.size = blob.bytes.size();
+    image.sha256 = base::sha256_hex(blob.bytes);
+    image.format = blob.format;
+    for (const auto& extent : blob.extents) {
+      using Kind = unpack::Extent::Kind;
+      const char* kind = extent.kind == Kind::claimed ? "claimed" : extent.kind == Kind::padding ? "padding" : "unknown";
+      (extent.kind == Kind::claimed ? image.claimed : extent.kind == Kind::padding ? image.padding : image.unknown) += extent.size;
+      image.extents.push_back({extent.offset, extent.size, kind, extent.format, extent.note});
+    }
+    out.coverage.claimed += image.claimed;
+    out.coverage.padding += image.padding;
+    out.coverage.unknown += image.unknown;
+    out.images.push_back(std::move(image));
+  }
+  out.doubts = firmware.doubts;
+}
+
+shell::Files files_of(const unpack::Firmware& firmware) {
+  shell::Files files;
+  files.read_file = [&firmware](std::string_view path) -> std::optional<std::string> {
+    const auto* node = firmware.root.resolve(path);
+    if (!node || node->type != unpack::NodeType::regular) return std::nullopt;
+    const auto bytes = firmware.bytes(*node);
+    if (bytes.size() > (1 << 20)) return std::nullopt;
+    return std::string(base::as_text(bytes));
+  };
+  files.list_directory = [&firmware](std::string_view path) {
+    std::vector<std::string> names;
+    const auto* node = firmware.root.resolve(path);
+    if (!node) return names;
+    for (const auto* child : firmware.root.list(node->path)) names.push_back(child->path.substr(child->path.rfind('/') + 1));
+    return names;
+  };
+  files.is_executable = [&firmware](std::string_view path) {
+    const auto* node = firmware.root.resolve(path);
+    return node && node->type == unpack::NodeType::regular && (node->mode & 0111) != 0;
+  };
+  files.read_link = [&firmware](std::string_view path) -> std::optional<std::string> {
+    const auto* node = firmware.root.find(path);
+    if (!node || node->type != unpack::NodeType::symlink) return std::nullopt;
+    return node->link_target;
+  };
+  return files;
+}
+
+void collect_endpoints(result::Result& out) {
+  std::map<std::string, effects::Endpoint> seen;
+  for (const auto& effect : out.graph.effects) {
+    if (!effect.peer || effect.peer->name().empty()) continue;
+    const auto& peer = *effect.peer;
+    seen.try_emplace(fmt::format("{}|{}|{}|{}", peer.name(), peer.port, peer.protocol, effects::key(peer.provenance)), peer);
+  }
+  for (auto& [key, peer] : seen) out.endpoints.push_back(std::move(peer));
+}
+
+void state_coverage(const unpack::Firmware& firmware, result::Result& out) {
+  auto& coverage = out.coverage;
+  coverage.file_systems = firmware.file_systems.size();
+  std::map<std::string, const effects::Program*> programs;
+  for (const auto& program : out.graph.programs) {
+    programs.emplace(program.path, &program);
+    ++coverage.programs_by_depth[std::string(effects::key(program.depth))];
+    if (program.kind == effects::Program::Kind::script) ++coverage.scripts;
+    if (program.kind == effects::Program::Kind::binary || program.kind == effects::Program::Kind::library) ++coverage.binaries;
+  }
+  for (const auto& node : firmware.root.nodes()) {
+    if (node.type != unpack::NodeType::regular) continue;
+    ++coverage.files;
+    result::FileEntry entry;
+    entry.path = node.path;
+    entry.size = node.size;
+    const auto program = programs.find(node.path);
+    entry.kind = program == programs.end() ? "data" : std::string(effects::key(program->second->kind));
+    entry.depth = program == programs.end() ? "" : std::string(effects::key(program->second->depth));
+    if (program != programs.end()) {
+      entry.note = program->second->depth_reason;
+      entry.sha256 = program->second->sha256;
+    }
+    out.files.push_back(std::move(entry));
+  }
+  // "unknown" is the word when nothing in the input was recognised: no finding then means nothing.
+  const bool nothing = coverage.claimed == 0 && out.graph.programs.empty();
+  coverage.verdict = nothing ? "unknown" : coverage.not_evaluated.empty() && coverage.unknown == 0 ? "known" : "partial";
+  if (nothing) coverage.not_evaluated.push_back({"every rule", "nothing in the input was recognised"});
+}
+
+}  // namespace
+
+base::Result<result::Result> scan_device(const std::vector<std::string>& inputs, const ScanOptions& options, const Progress& progress) {
+  result::Result out;
+  out.tool_version = BIOPSY_VERSION;
+  out.date = options.date;
+  out.device = base_name(inputs.front());
+
+  // Take it apart. After this every byte of every input is claimed, padding or unknown.
+  unpack::Options unpacking;
+  unpacking.jobs = options.jobs;
+  unpacking.progress = progress;
+  auto firmware = unpack::open(inputs, unpacking);
+  if (!firmware) return std::unexpected(firmware.error());
+  describe_images(*firmware, inputs, out);
+
+  // Find what can act, and what starts it.
+  const auto programs = derive::find_programs(*firmware);
+  const shell::Files files = files_of(*firmware);
+  const auto starts = shell::boot_plan(files);
+
+  // Read each program by itself, in workers. After this every program's effects and its depth are known.
+  auto facts = analyse_programs(programs, files, options, progress, out);
+  for (auto& table : derive::facts_of_tables(*firmware)) facts.push_back(std::move(table));
+  for (auto& table : derive::facts_of_starts(starts, derive::built_in_models())) facts.push_back(std::move(table));
+
+  // Join them to one graph: who starts whom, what flows where.
+  auto linked = derive::link(std::move(facts), firmware->root, starts);
+  out.graph = std::move(linked.graph);
+  for (auto& reason : linked.give_ups) out.coverage.not_evaluated.push_back({reason.substr(0, reason.find(": ")), reason.substr(reason.find(": ") + 2)});
+
+  // Judge. Beyond this point the graph does not change.
+  auto judgement = rules::evaluate(out.graph, rules::built_in_rules(), rules::built_in_severity());
+  out.findings = std::move(judgement.findings);
+  for (auto& missing : judgement.not_evaluated) out.coverage.not_evaluated.push_back(std::move(missing));
+
+  collect_endpoints(out);
+  state_coverage(*firmware, out);
+  return out;
+}
+
+}  // namespace app
