@@ -22,7 +22,7 @@ derive::ProgramFacts unread(const derive::ProgramFile& file, const std::string& 
 
 }  // namespace
 
-std::vector<derive::ProgramFacts> analyse_programs(const std::vector<derive::ProgramFile>& programs, const shell::Files& files, const ScanOptions& options,
+std::vector<derive::ProgramFacts> analyse_programs(const std::vector<derive::ProgramFile>& programs, const shell::Tree& files, const ScanOptions& options,
                                                    const Progress& progress, result::Result& out) {
   const derive::Models& models = derive::built_in_models();
   shell::Environment environment;

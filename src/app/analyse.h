@@ -11,7 +11,7 @@
 namespace app {
 
 // In the order of `programs`. A program whose worker died has no effects and says so in its depth and in `out.doubts`.
-std::vector<derive::ProgramFacts> analyse_programs(const std::vector<derive::ProgramFile>& programs, const shell::Files& files, const ScanOptions& options,
+std::vector<derive::ProgramFacts> analyse_programs(const std::vector<derive::ProgramFile>& programs, const shell::Tree& files, const ScanOptions& options,
                                                    const Progress& progress, result::Result& out);
 
 }  // namespace app

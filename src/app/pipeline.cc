@@ -48,8 +48,8 @@ void describe_images(const unpack::Firmware& firmware, const std::vector<std::st
   out.doubts = firmware.doubts;
 }
 
-shell::Files files_of(const unpack::Firmware& firmware) {
-  shell::Files files;
+shell::Tree files_of(const unpack::Firmware& firmware) {
+  shell::Tree files;
   files.read_file = [&firmware](std::string_view path) -> std::optional<std::string> {
     const auto* node = firmware.root.resolve(path);
     if (!node || node->type != unpack::NodeType::regular) return std::nullopt;
@@ -135,7 +135,7 @@ base::Result<result::Result> scan_device(const std::vector<std::string>& inputs,
 
   // Find what can act, and what starts it.
   const auto programs = derive::find_programs(*firmware);
-  const shell::Files files = files_of(*firmware);
+  const shell::Tree files = files_of(*firmware);
   const auto starts = shell::boot_plan(files);
 
   // Read each program by itself, in workers. After this every program's effects and its depth are known.

@@ -101,6 +101,7 @@ class Linker {
       case When::network_up: return Trigger::Kind::network_up;
       case When::card_inserted: return Trigger::Kind::media;
       case When::key: return Trigger::Kind::key;
+      case When::network_input: return Trigger::Kind::network_input;
       case When::unknown: return Trigger::Kind::unknown;
     }
     return Trigger::Kind::unknown;

@@ -167,6 +167,7 @@ std::vector<ProgramFacts> facts_of_starts(const std::vector<shell::Start>& start
       case When::network_up: trigger.kind = effects::Trigger::Kind::network_up; break;
       case When::card_inserted: trigger.kind = effects::Trigger::Kind::media; break;
       case When::key: trigger.kind = effects::Trigger::Kind::key; break;
+      case When::network_input: trigger.kind = effects::Trigger::Kind::network_input; break;
       case When::unknown: trigger.kind = effects::Trigger::Kind::unknown; break;
     }
     effects::Site site;
