@@ -5,7 +5,6 @@ import io
 import ipaddress
 import json
 import pathlib
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -14,35 +13,15 @@ import unittest
 
 import inert
 import labkit
+import recorder
 
 sys.path.insert(0, str(labkit.SOURCE / "ladder"))
 import make  # noqa: E402
 import rungs  # noqa: E402
 
 SEED = 1
+TYPED = "203.0.113.77\nlabel\n"
 OUT = labkit.SOURCE.parent / "build" / "lab" / "ladder"
-SYSROOTS = {"armel": "arm-linux-gnueabi", "armhf": "arm-linux-gnueabihf", "arm64": "aarch64-linux-gnu", "mips": "mips-linux-gnu",
-            "mipsel": "mipsel-linux-gnu", "i386": "i686-linux-gnu", "powerpc": "powerpc-linux-gnu"}
-RECORDED = "mount umount cp mkdir tar wget curl tftp ftpget nc sh chmod openssl usign minisign".split()
-
-# Runs in namespaces without an interface, on a /run, /var and /tmp of its own. Verifiers answer no.
-RECORDER = r"""
-set -e
-for place in /run /var; do mount -t tmpfs none $place; done
-mkdir /run/fake /var/log /var/tmp /var/run
-: > /run/closed-box
-for name in {names}; do
-  case $name in openssl|usign|minisign) status=1;; *) status=0;; esac
-  printf '#!/bin/sh\necho "%s $*" >> /run/log\nexit %s\n' $name $status > /run/fake/$name
-  chmod 755 /run/fake/$name
-done
-cat "$3" > /run/program
-chmod 755 /run/program
-mount -t tmpfs none /tmp
-mkdir /tmp/work
-printf '203.0.113.77\nlabel\n' | PATH=/run/fake /usr/bin/timeout 20 "$1" $2 /run/program > /dev/null 2>&1 || true
-cat /run/log 2> /dev/null || true
-"""
 
 
 def tree_of(name, role):
@@ -53,10 +32,6 @@ def tree_of(name, role):
             if entry.isfile():
                 tree[entry.name] = labkit.regular(archive.extractfile(entry).read(), entry.mode)
     return tree
-
-
-def sysroot(abi):
-    return pathlib.Path("/usr") / SYSROOTS[abi] if abi in SYSROOTS else pathlib.Path("/")
 
 
 def undefined_symbols(program):
@@ -96,7 +71,7 @@ class Ladder(unittest.TestCase):
                         if node.content.startswith(b"#!"):
                             status, words = place.start_script(path)
                         elif node.content.startswith(b"\x7fELF") and not truth["never_run"]:
-                            status, words = place.start_program(path, truth["abi"], sysroot(truth["abi"]))
+                            status, words = place.start_program(path, truth["abi"], recorder.sysroot(truth["abi"]))
                         else:
                             continue
                         started += 1
@@ -124,16 +99,6 @@ class Ladder(unittest.TestCase):
                 self.assertEqual(len(differing), 1, name)
                 self.assertTrue(differing.pop().endswith(".conf"), name)
 
-    def record(self, name, truth, role):
-        tree = tree_of(name, role)
-        with inert.Place(tree) as place:
-            box = ["unshare", "--user", "--map-root-user", "--mount", "--net", "--pid", "--fork", "--kill-child", "--"]
-            done = subprocess.run([*inert.as_nobody(), *box, "/bin/sh", "-c", RECORDER.format(names=" ".join(RECORDED)), "sh",
-                                   shutil.which(inert.QEMU[truth["abi"]]), f"-L {sysroot(truth['abi'])}", place.root / truth["program"][1:]],
-                                  capture_output=True, text=True, timeout=60)
-        self.assertEqual(done.returncode, 0, f"{name} {role}: {done.stderr}")
-        return done.stdout.splitlines()
-
     def test_what_runs_is_what_truth_says_and_a_verified_twin_refuses(self):
         ran = 0
         for name, truth in self.truths:
@@ -141,9 +106,9 @@ class Ladder(unittest.TestCase):
             if truth["rung"] == "L0" or not commands or truth["twin"]["kind"] == "setting":
                 continue
             words = [command.partition(" |")[0].partition(" >")[0] for command in commands]
-            planted, twin = self.record(name, truth, "planted"), self.record(name, truth, "twin")
+            planted, twin = (recorder.record(tree_of(name, role), truth["program"][1:], truth["abi"], TYPED) for role in ("planted", "twin"))
             self.assertIn(words[0], planted, f"{name} planted")
-            if len(words) > 1 and words[1].split()[0] in RECORDED:
+            if len(words) > 1 and words[1].split()[0] in recorder.COMMANDS:
                 self.assertIn(words[1], planted, f"{name} planted")
             if truth["twin"]["kind"] == "typed":
                 self.assertNotIn(truth["planted"]["address"], "\n".join(twin), f"{name} twin")

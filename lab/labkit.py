@@ -19,6 +19,17 @@ CACHE = SOURCE.parent / ".cache"
 EPOCH = 1577836800  # 2020-01-01; every date in every image
 ENVIRONMENT = dict(os.environ, SOURCE_DATE_EPOCH=str(EPOCH), LC_ALL="C", TZ="UTC")
 
+ABIS = {  # name: tool prefix, flags
+    "armel": ("arm-linux-gnueabi-", ["-march=armv5te", "-marm"]),
+    "armhf": ("arm-linux-gnueabihf-", ["-mthumb"]),
+    "arm64": ("aarch64-linux-gnu-", []),
+    "mips": ("mips-linux-gnu-", []),
+    "mipsel": ("mipsel-linux-gnu-", []),
+    "i386": ("i686-linux-gnu-", []),
+    "amd64": ("x86_64-linux-gnu-", []),
+    "powerpc": ("powerpc-linux-gnu-", []),
+}
+
 
 @dataclass(frozen=True)
 class Node:

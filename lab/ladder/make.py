@@ -19,17 +19,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import rungs  # noqa: E402
 from draw import Draw  # noqa: E402
 from rungs import labkit  # noqa: E402
+from labkit import ABIS  # noqa: E402
 
-ABIS = {  # name: tool prefix, flags
-    "armel": ("arm-linux-gnueabi-", ["-march=armv5te", "-marm"]),
-    "armhf": ("arm-linux-gnueabihf-", ["-mthumb"]),
-    "arm64": ("aarch64-linux-gnu-", []),
-    "mips": ("mips-linux-gnu-", []),
-    "mipsel": ("mipsel-linux-gnu-", []),
-    "i386": ("i686-linux-gnu-", []),
-    "amd64": ("x86_64-linux-gnu-", []),
-    "powerpc": ("powerpc-linux-gnu-", []),
-}
 OPTS = ["O0", "O2", "Os"]
 LINKS = ["dynamic", "static"]
 CHANGES = {

@@ -2,7 +2,7 @@
 
 Three things are known in a template, all resolved when it is generated, none by a compiler flag:
   @name@            a value of the draw; `@f.x@`, `@v.x@` and `@t.x@` are identifiers drawn once for each x
-  //[ a,b ... //| c ... //]   lines kept when one of the named flags is set; `!a` when it is not
+  //[ a,b ... //| c ... //]   lines kept when one of the named flags is set; `!a` when it is not (in scripts #[ #| #])
   //# ... //# ... //.         parts whose order is drawn
 """
 import re
@@ -18,6 +18,8 @@ def _choose(lines, flags):
     for line in lines:
         words = line.split()
         mark = words[0] if words else ""
+        if mark in ("#[", "#|", "#]"):
+            mark = "//" + mark[1]
         if mark == "//[":
             now = _wanted(words[1], flags)
             stack.append([now, now])
