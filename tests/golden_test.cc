@@ -130,8 +130,8 @@ TEST_P(Golden, says_what_was_reviewed) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Cases, Golden, testing::ValuesIn(cases()), [](const auto& info) {
-  std::string name = info.param.stem().string();
+INSTANTIATE_TEST_SUITE_P(Cases, Golden, testing::ValuesIn(cases()), [](const auto& parameter) {
+  std::string name = parameter.param.stem().string();
   std::ranges::replace(name, '-', '_');
   return name;
 });

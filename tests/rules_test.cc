@@ -38,8 +38,8 @@ TEST_P(EveryRule, leaves_its_clean_twins_alone) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Rules, EveryRule, testing::ValuesIn(rules::built_in_rules()), [](const auto& info) {
-  std::string name = info.param.id;
+INSTANTIATE_TEST_SUITE_P(Rules, EveryRule, testing::ValuesIn(rules::built_in_rules()), [](const auto& parameter) {
+  std::string name = parameter.param.id;
   std::ranges::replace(name, '-', '_');
   return name;
 });

@@ -35,7 +35,7 @@ std::vector<ProgramFile> find_programs(const unpack::Firmware& firmware) {
     if (elf::is_elf(bytes)) {
       const bool library = node.path.ends_with(".so") || node.path.find(".so.") != std::string::npos || node.path.ends_with(".ko") || node.path.ends_with(".o");
       out.push_back({node.path, library ? effects::Program::Kind::library : effects::Program::Kind::binary, bytes});
-    } else if (bytes.size() <= kLargestScript && is_text(bytes) && (shell::looks_like_script(base::as_text(base::clipped(bytes, 0, 256))) || is_start_up_path(node.path))) {
+    } else if (bytes.size() <= kLargestScript && (shell::looks_like_script(base::as_text(base::clipped(bytes, 0, 256))) || (is_text(bytes) && is_start_up_path(node.path)))) {
       out.push_back({node.path, effects::Program::Kind::script, bytes});
     }
   }

@@ -37,7 +37,8 @@ struct Adjacency {
 std::vector<EffectId> checks_on(const Graph& graph, const Adjacency& adjacency, const std::vector<EffectId>& chain) {
   std::set<EffectId> out;
   for (const EffectId id : chain)
-    for (const auto i : adjacency.guards_in[id.index]) out.insert(graph.edges[i].from);
+    for (const auto i : adjacency.guards_in[id.index])
+      if (std::ranges::find(chain, graph.edges[i].from) == chain.end()) out.insert(graph.edges[i].from);
   return {out.begin(), out.end()};
 }
 

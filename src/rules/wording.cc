@@ -82,7 +82,7 @@ std::string worded(std::string_view sentence, const Graph& graph, const Match& m
     if (name == "trigger") return trigger_words(finding.trigger);
     if (name == "check") {
       const auto state = verified(graph, match);
-      return state == "yes" ? "A verification stands before it." : state == "fake" ? "What looks like a check compares with a constant." : "Nothing verifies what is copied.";
+      return state == "yes" ? "A verification stands before it." : state == "fake" ? "What looks like a check compares with a constant." : "Nothing verifies it.";
     }
     if (name.starts_with("note:")) {
       const auto note = source.notes.find(std::string(name.substr(5)));
