@@ -24,19 +24,19 @@ struct Word {
 // `text` by kind: literal, single, ansi: the characters; escaped: one; parameter: the name; arithmetic: the source.
 struct Part {
   enum class Kind : std::uint8_t { literal, escaped, single, ansi, double_, parameter, command, arithmetic, process } kind = Kind::literal;
-  std::string text{};
-  std::string op{};            // parameter: "" # (length) :- - := = :? ? :+ + % %% # ## / // : (substring) ^ , [..] !; process: < or >
+  std::string text;
+  std::string op;            // parameter: "" # (length) :- - := = :? ? :+ + % %% # ## / // : (substring) ^ , [..] !; process: < or >
   bool length = false;       // ${#name}
   bool indirect = false;     // ${!name}
-  std::string subscript{};     // ${name[subscript]}
-  std::vector<Word> words{};   // parameter: the operand; double_ and arithmetic: words[0] holds the parts inside
+  std::string subscript;     // ${name[subscript]}
+  std::vector<Word> words;   // parameter: the operand; double_ and arithmetic: words[0] holds the parts inside
   List body;               // command, process
-  std::string raw{};           // command, process, parameter: as written
+  std::string raw;           // command, process, parameter: as written
 };
 
 struct Assignment {
   std::string name;
-  std::string subscript{};
+  std::string subscript;
   bool append = false;
   bool is_array = false;
   Word value;
@@ -46,7 +46,7 @@ struct Assignment {
 struct Redirect {
   int fd = -1;
   std::string op{};
-  Word target{};
+  Word target;
   std::uint32_t here = 0;  // << and <<-: index into Program::here_documents
 };
 
@@ -69,7 +69,7 @@ struct Command {
   std::uint32_t line = 0;
   std::string raw{};                  // simple: as written
   std::vector<Assignment> assignments;
-  std::vector<Word> words{};          // simple: the words; for: the list; case: the subject
+  std::vector<Word> words;          // simple: the words; for: the list; case: the subject
   std::vector<Redirect> redirects;
   std::string name;                 // for: the variable; function: the name; arithmetic: the source
   bool has_in = false;              // for x in ...

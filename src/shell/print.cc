@@ -171,7 +171,12 @@ class Printer {
 
   void one(const Part& part) {
     switch (part.kind) {
-      case Part::Kind::literal: out_ += part.text; break;
+      case Part::Kind::literal:
+        for (const char c : part.text) {
+          if (c == '$') out_ += '\\';  // lest it joins what follows
+          out_ += c;
+        }
+        break;
       case Part::Kind::escaped: out_ += '\\' + part.text; break;
       case Part::Kind::single: out_ += '\'' + part.text + '\''; break;
       case Part::Kind::ansi: out_ += "$'" + part.raw + '\''; break;

@@ -254,7 +254,9 @@ bool Reader::pipeline(Pipeline& out) {
     ++at_;
     if (peek() == '&') {  // bash: |& is 2>&1 |
       ++at_;
-      Redirect both{.fd = 2, .op = ">&"};
+      Redirect both;
+      both.fd = 2;
+      both.op = ">&";
       both.target.parts.push_back(part_of(Part::Kind::literal, "1"));
       both.target.raw = "1";
       out.commands.back().redirects.push_back(std::move(both));
@@ -632,12 +634,12 @@ bool Reader::condition_words(Command& out) {
 Program read(std::string_view text, std::string_view where, std::uint64_t& steps, std::uint32_t first_line) {
   Program program;
   std::string clean;
-  if (text.find("\r\n") != std::string_view::npos) {
+  if (text.find('\r') != std::string_view::npos) {
     clean.reserve(text.size());
-    for (std::size_t i = 0; i < text.size(); ++i)
-      if (text[i] != '\r' || i + 1 >= text.size() || text[i + 1] != '\n') clean += text[i];
+    for (const char c : text)
+      if (c != '\r') clean += c;
     text = clean;
-    base::add_doubt(program.doubts, {"shell-carriage-returns", std::string(where), 0, "lines end in CR LF; read as LF"});
+    base::add_doubt(program.doubts, {"shell-carriage-returns", std::string(where), 0, "carriage returns are left out"});
   }
   Reader reader(text, {&program, &steps, std::string(where)}, first_line, 0);
   reader.read_program(program.list);
