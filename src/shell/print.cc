@@ -165,18 +165,18 @@ class Printer {
       const bool literal = part.kind == Part::Kind::literal;
       if (literal && after_literal) out_ += "\\\n";  // a line was continued here
       after_literal = literal;
+      if (literal && part.text.ends_with('$') && &part != &all.back()) {  // lest it joins what follows
+        out_.append(part.text, 0, part.text.size() - 1).append("\\$");
+        after_literal = false;
+        continue;
+      }
       one(part);
     }
   }
 
   void one(const Part& part) {
     switch (part.kind) {
-      case Part::Kind::literal:
-        for (const char c : part.text) {
-          if (c == '$') out_ += '\\';  // lest it joins what follows
-          out_ += c;
-        }
-        break;
+      case Part::Kind::literal: out_ += part.text; break;
       case Part::Kind::escaped: out_ += '\\' + part.text; break;
       case Part::Kind::single: out_ += '\'' + part.text + '\''; break;
       case Part::Kind::ansi: out_ += "$'" + part.raw + '\''; break;
