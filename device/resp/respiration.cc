@@ -147,7 +147,18 @@ void RespirationMeter::push(float sample) {
   }
   sum_ += last_;
   if (++phase_ < decimation_) return;
-  ring_[taken_ % window_] = sum_ / static_cast<float>(decimation_);
+  const float value = sum_ / static_cast<float>(decimation_);
+  ring_[taken_ % window_] = value;
+  if (stretch_ == 0) low_ = high_ = value;
+  low_ = std::min(low_, value), high_ = std::max(high_, value);
+  const double rate = frequency_ / decimation_;
+  if (++stretch_ >= static_cast<int>(4 * rate)) {
+    const float range = high_ - low_;
+    const bool still = usual_ > 0 && range < 0.2F * usual_;
+    still_ = still ? still_ + 4 : 0;
+    if (!still) usual_ = usual_ > 0 ? 0.8F * usual_ + 0.2F * std::min(range, 3 * usual_) : range;
+    stretch_ = 0;
+  }
   ++taken_;
   sum_ = 0;
   phase_ = 0;

@@ -36,6 +36,8 @@ class RespirationMeter {
   // The newest estimate with its quality, whatever it is; the caller compares with least_respiration_quality.
   std::optional<RespirationEstimate> estimate() const;
   double seconds_since_usable() const { return missing_ / frequency_; }
+  // How long the signal has stayed under a fifth of its usual excursion (the mean range of a 4 s stretch while it moved): apnoea, when it is long.
+  double seconds_still() const { return still_; }
 
  private:
   static constexpr std::size_t capacity = 1100;
@@ -46,7 +48,9 @@ class RespirationMeter {
   std::size_t taken_ = 0;
   float sum_ = 0, last_ = 0;
   int phase_ = 0;
-  double missing_ = 0;
+  double missing_ = 0, still_ = 0;
+  float usual_ = 0, low_ = 0, high_ = 0;
+  int stretch_ = 0;
 };
 
 }  // namespace bedside
