@@ -33,6 +33,7 @@ class Linker {
     propagate_triggers();
     find_replaced_programs();
     lift_checks();
+    find_login_services();
     follow_paths(out_.graph);
     return std::move(out_);
   }
@@ -176,6 +177,24 @@ class Linker {
         if (effect.kind == Kind::verify_signature) run.notes["checks-signature"] = effect.site.file;
         if (effect.kind == Kind::compare_version) run.notes["checks-version"] = effect.site.file;
         if (effect.kind == Kind::check_hash) run.notes["checks-hash"] = effect.site.file;
+      }
+  }
+
+  // Whether this image offers a way to use an account: a console, telnet or ssh login that something starts.
+  void find_login_services() {
+    std::string login;
+    for (const auto& effect : out_.graph.effects) {
+      const auto note = effect.notes.find("protocol");
+      const std::string protocol = effect.peer ? effect.peer->protocol : note == effect.notes.end() ? "" : note->second;
+      const bool service = effect.kind == Kind::start_service && (protocol == "telnet" || protocol == "ssh" || protocol == "console" || protocol == "ftp" || protocol == "rsh");
+      const auto& triggers = effect.triggers.empty() ? out_.graph.programs[effect.program].triggers : effect.triggers;
+      if (service && !triggers.empty() && login.empty()) login = protocol + ", " + effect.site.file;
+    }
+    if (login.empty()) return;
+    for (auto& effect : out_.graph.effects)
+      if (effect.kind == Kind::account) {
+        effect.notes["login"] = "yes";
+        effect.notes["login-by"] = login;
       }
   }
 

@@ -86,7 +86,7 @@ std::string worded(std::string_view sentence, const Graph& graph, const Match& m
     }
     if (name.starts_with("note:")) {
       const auto note = source.notes.find(std::string(name.substr(5)));
-      return note == source.notes.end() ? "" : note->second;
+      return note == source.notes.end() ? "none" : note->second;
     }
     return "{" + std::string(name) + "}";
   };
