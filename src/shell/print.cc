@@ -163,7 +163,8 @@ class Printer {
     bool after_literal = false;
     for (const auto& part : all) {
       const bool literal = part.kind == Part::Kind::literal;
-      if (literal && after_literal) out_ += "\\\n";  // a line was continued here
+      const bool only_dollar = part.text == "$" && &part != &all.back();
+      if (literal && after_literal && !only_dollar) out_ += "\\\n";  // a line was continued here
       after_literal = literal;
       if (literal && part.text.ends_with('$') && &part != &all.back()) {  // lest it joins what follows
         out_.append(part.text, 0, part.text.size() - 1).append("\\$");

@@ -1,0 +1,9 @@
+i\
+f x
+>y if
+$\
+f x
+>y ifx$
+<<\E
+\E
+E
