@@ -77,8 +77,7 @@ std::string mac_text(base::ByteView six) {
 }
 
 std::size_t AddressHash::operator()(const Address& address) const {
-  const std::uint64_t high = base::load<std::uint64_t>(address.bytes, 0, base::ByteOrder::big).value_or(0);
-  const std::uint64_t low = base::load<std::uint64_t>(address.bytes, 8, base::ByteOrder::big).value_or(0);
+  const auto [high, low] = address.words();
   const std::uint64_t mixed = (high * 0x9E3779B97F4A7C15ULL) ^ (low + 0x7F4A7C15ULL) * 0xD6E8FEB86659FD93ULL;
   return mixed ^ (mixed >> 32);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
@@ -16,6 +17,9 @@ namespace witness {
 struct Address {
   std::array<std::uint8_t, 16> bytes{};
   auto operator<=>(const Address&) const = default;
+  bool operator==(const Address& other) const { return words() == other.words(); }
+  // The bytes as two machine words: for hashing and equality, in an order that means nothing.
+  std::array<std::uint64_t, 2> words() const { return std::bit_cast<std::array<std::uint64_t, 2>>(bytes); }
   bool is_v4() const;
   std::uint32_t v4() const;  // host order; only when is_v4()
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 
 #include <fmt/format.h>
 
@@ -69,7 +70,9 @@ bool source_is_server(std::uint16_t source, std::uint16_t destination) {
 class Engine {
  public:
   Engine(const Options& options, Capture& capture)
-      : options_(options), capture_(capture), world_(options, capture), table_(options.max_live_flows) {}
+      : options_(options), capture_(capture), world_(options, capture), table_(options.max_live_flows) {
+    rows_.reserve(options.max_flows);
+  }
 
   void run(Source& source);
 
@@ -98,6 +101,7 @@ class Engine {
   std::uint32_t flow_of(const Packet& packet, bool& from_low);
   std::uint32_t begin_flow(const Packet& packet, const FlowKey& key, std::uint64_t hash, bool from_low);
   void set_row(FlowState& flow, const Packet& packet);
+  void add_up(FlowState& flow);
   void count(FlowState& flow, const Packet& packet, int direction);
   bool exchange_begins(const FlowState& flow, const Packet& packet, int direction) const;
   void note_exchange(Row& row, const Packet& packet);
@@ -227,7 +231,6 @@ std::uint32_t Engine::begin_flow(const Packet& p, const FlowKey& key, std::uint6
   }
   const std::uint32_t index = table_.add(key, hash);
   FlowState& flow = table_[index];
-  flow.first_frame = p.frame;
   flow.id = ++next_id_;
   const Segment& s = p.segment;
   bool from_client = true;
@@ -267,10 +270,24 @@ void Engine::set_row(FlowState& flow, const Packet& p) {
   ++rows_[flow.row].connections;
 }
 
+// What the flow counted goes to its row.
+void Engine::add_up(FlowState& flow) {
+  if (flow.row == UINT32_MAX) return;
+  Row& row = rows_[flow.row];
+  row.packets += flow.packets;
+  row.bytes += flow.bytes;
+  for (const int side : {kFromClient, kFromServer}) row.payload[side] += flow.payload[side];
+  row.last_frame = std::max(row.last_frame, flow.last_frame);
+  row.last_time = std::max(row.last_time, flow.last_time);
+  flow.packets = 0;
+  flow.bytes = flow.payload[0] = flow.payload[1] = 0;
+}
+
 // A late SYN shows that the guess at who is the client was wrong, before anything was read.
 void Engine::flip(FlowState& flow, const Packet& p) {
   flow.guessed = false;
   if (flow.row != UINT32_MAX) --rows_[flow.row].connections;
+  std::swap(flow.payload[0], flow.payload[1]);
   flow.client_is_low = !flow.client_is_low;
   std::swap(flow.seq_known[0], flow.seq_known[1]);
   std::swap(flow.next_seq[0], flow.next_seq[1]);
@@ -285,7 +302,8 @@ void Engine::flip(FlowState& flow, const Packet& p) {
 std::uint32_t Engine::flow_of(const Packet& p, bool& from_low) {
   const Segment& s = p.segment;
   FlowKey key;
-  from_low = std::tie(p.ip->source, s.source_port) <= std::tie(p.ip->destination, s.destination_port);
+  const auto from = p.ip->source.words(), to = p.ip->destination.words();
+  from_low = from != to ? from < to : s.source_port <= s.destination_port;
   key.low = from_low ? p.ip->source : p.ip->destination;
   key.high = from_low ? p.ip->destination : p.ip->source;
   key.low_port = from_low ? s.source_port : s.destination_port;
@@ -329,25 +347,22 @@ void Engine::note_exchange(Row& row, const Packet& p) {
 void Engine::count(FlowState& flow, const Packet& p, int direction) {
   flow.recent = true;
   const Segment& s = p.segment;
-  if (flow.row != UINT32_MAX) {
+  ++flow.packets;
+  flow.bytes += p.ip->packet_size;
+  flow.payload[direction] += s.payload_size;
+  flow.last_frame = p.frame;
+  if (flow.row != UINT32_MAX && !flow.answered) {
     Row& row = rows_[flow.row];
-    ++row.packets;
-    row.bytes += p.ip->packet_size;
-    row.payload[direction] += s.payload_size;
-    row.last_frame = p.frame;
-    row.last_time = std::max(row.last_time, p.time);
     row.first_time = std::min(row.first_time, p.time);
     if (direction == kFromClient && (!s.tcp || (s.flags & kSyn))) row.began = true;
-    const bool reply = direction == kFromServer && !(s.tcp && (s.flags & kRst));
-    if (reply && !flow.answered) {
+    if (direction == kFromServer && !(s.tcp && (s.flags & kRst))) {
       flow.answered = true;
       ++row.answered;
-    }
-    if (!flow.answered && direction == kFromClient && row.answered == 0 &&
-        row.first_frames.size() < kFramesKept)
+    } else if (direction == kFromClient && row.answered == 0 && row.first_frames.size() < kFramesKept) {
       row.first_frames.push_back(p.frame);
-    if (exchange_begins(flow, p, direction)) note_exchange(row, p);
+    }
   }
+  if (exchange_begins(flow, p, direction) && flow.row != UINT32_MAX) note_exchange(rows_[flow.row], p);
   flow.seen = true;
   flow.last_time = std::max(flow.last_time, p.time);
   if (s.tcp) {
@@ -628,19 +643,23 @@ void Engine::finish_conversation(FlowState& flow) {
 
 void Engine::conclude(std::uint32_t index) {
   finish_conversation(table_[index]);
+  add_up(table_[index]);
   table_.remove(index);
 }
 
 void Engine::conclude_all() {
-  std::vector<std::pair<std::uint64_t, std::uint32_t>> order;
+  std::vector<std::pair<std::uint64_t, std::uint32_t>> open;
   for (std::uint32_t i = 0; i < table_.slots(); ++i)
-    if (table_[i].used && table_[i].conversation) order.emplace_back(table_[i].id, i);
-  std::sort(order.begin(), order.end());
-  for (const auto& [id, index] : order) finish_conversation(table_[index]);
+    if (table_[i].used && table_[i].conversation) open.emplace_back(table_[i].id, i);
+  std::sort(open.begin(), open.end());
+  for (const auto& [id, index] : open) finish_conversation(table_[index]);
+  for (std::uint32_t i = 0; i < table_.slots(); ++i)
+    if (table_[i].used) add_up(table_[i]);
   if (options_.dissect) {
     conclude_rpc(world_);
     conclude_tftp(world_);
   }
+  world_.conclude();
   if (rows_lost_)
     world_.doubt("flows-beyond-cap", "capture", 0,
                  fmt::format("{} connections are not in the list of flows", rows_lost_));
@@ -660,12 +679,21 @@ void Engine::conclude_all() {
     std::sort(one.frames.begin(), one.frames.end());
     one.frames.erase(std::unique(one.frames.begin(), one.frames.end()), one.frames.end());
   }
-  std::stable_sort(all.begin(), all.end(), [](const Observation& a, const Observation& b) {
+  // Observations are large: their order is found first, then each is moved once.
+  std::vector<std::uint32_t> order(all.size());
+  std::iota(order.begin(), order.end(), 0u);
+  std::stable_sort(order.begin(), order.end(), [&](std::uint32_t i, std::uint32_t j) {
+    const Observation &a = all[i], &b = all[j];
     const std::uint64_t x = a.frames.empty() ? 0 : a.frames.front(),
                         y = b.frames.empty() ? 0 : b.frames.front();
-    return std::tie(x, a.kind, a.protocol, a.device, a.peer.address, a.peer.port, a.object, a.field) <
-           std::tie(y, b.kind, b.protocol, b.device, b.peer.address, b.peer.port, b.object, b.field);
+    if (x != y) return x < y;
+    return std::tie(a.kind, a.protocol, a.device, a.peer.address, a.peer.port, a.object, a.field) <
+           std::tie(b.kind, b.protocol, b.device, b.peer.address, b.peer.port, b.object, b.field);
   });
+  std::vector<Observation> sorted;
+  sorted.reserve(all.size());
+  for (const std::uint32_t i : order) sorted.push_back(std::move(all[i]));
+  all = std::move(sorted);
   std::stable_sort(capture_.objects.begin(), capture_.objects.end(), [](const Object& a, const Object& b) {
     return (a.frames.empty() ? 0 : a.frames.front()) < (b.frames.empty() ? 0 : b.frames.front());
   });
@@ -674,6 +702,7 @@ void Engine::conclude_all() {
 void Engine::write_rows() {
   std::stable_sort(rows_.begin(), rows_.end(),
                    [](const Row& a, const Row& b) { return a.first_frame < b.first_frame; });
+  capture_.flows.reserve(rows_.size());
   for (Row& row : rows_) {
     if (row.connections == 0) continue;  // a wrong guess, corrected
     Conversation c;

@@ -7,23 +7,24 @@
 namespace witness {
 
 std::uint64_t FlowKey::hash() const {
-  const auto word = [](const Address& a, std::size_t at) {
-    return base::load<std::uint64_t>(a.bytes, at, base::ByteOrder::little).value_or(0);
-  };
   const auto mix = [](std::uint64_t a, std::uint64_t b) {
     const auto product = static_cast<unsigned __int128>(a) * b;
     return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
   };
   const std::uint64_t ports = std::uint64_t{low_port} << 32 | std::uint64_t{high_port} << 8 | protocol;
-  std::uint64_t h = mix(word(low, 8) ^ 0x9E3779B97F4A7C15ULL, word(high, 8) ^ 0xD6E8FEB86659FD93ULL);
-  h = mix(h ^ word(low, 0), ports ^ 0xA0761D6478BD642FULL);
-  return mix(h ^ word(high, 0), 0xE7037ED1A0B428DBULL);
+  const auto [low_a, low_b] = low.words();
+  const auto [high_a, high_b] = high.words();
+  std::uint64_t h = mix(low_b ^ 0x9E3779B97F4A7C15ULL, high_b ^ 0xD6E8FEB86659FD93ULL);
+  h = mix(h ^ low_a, ports ^ 0xA0761D6478BD642FULL);
+  return mix(h ^ high_a, 0xE7037ED1A0B428DBULL);
 }
 
 FlowTable::FlowTable(std::uint32_t most)
     : most_(std::max<std::uint32_t>(most, 16)),
       buckets_(std::bit_ceil(std::uint64_t{most_} * 2), UINT32_MAX),
-      mask_(buckets_.size() - 1) {}
+      mask_(buckets_.size() - 1) {
+  flows_.reserve(most_);  // address space; pages are taken as flows come
+}
 
 std::uint32_t FlowTable::find(const FlowKey& key, std::uint64_t hash) const {
   for (std::uint32_t at = buckets_[hash & mask_]; at != UINT32_MAX; at = flows_[at].next_in_bucket)

@@ -39,7 +39,10 @@ struct FlowState {
   std::uint32_t next_seq[2] = {};  // highest sequence number seen
   std::uint32_t fin_seq[2] = {};
   std::uint32_t initial_seq = 0;
-  std::uint64_t first_frame = 0;
+  // Counted here and added to the row when the flow ends or its client changes: a packet touches one place.
+  std::uint32_t packets = 0;
+  std::uint64_t bytes = 0, payload[2] = {};
+  std::uint64_t last_frame = 0;
   std::uint64_t last_time = 0;  // of either side
   std::uint64_t id = 0;
   std::unique_ptr<Conversation> conversation;

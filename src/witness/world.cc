@@ -144,21 +144,44 @@ void World::tell(const Conversation& c, const View& view, std::size_t begin, std
   tell(c, view.frames(begin, end), view.time, std::move(fact));
 }
 
-void World::tell(const Conversation& c, std::vector<std::uint64_t> frames, std::uint64_t time, Fact fact) {
-  Observation o;
-  o.kind = fact.kind;
-  o.protocol = fact.protocol;
-  o.peer = peer_of(c, o.inbound, o.device);
-  o.object = std::move(fact.object);
-  if (o.object.size() > 4096) o.object.resize(4096);
-  if (fact.words.size() > 4096) fact.words.resize(4096);
+// Two independent 64-bit hashes: a collision would merge two facts, at odds of about n^2 / 2^128.
+World::FactKey World::key_of(const Conversation& c, const Fact& fact) {
+  const auto mix = [](std::uint64_t x, std::uint64_t y) {
+    const auto product = static_cast<unsigned __int128>(x) * y;
+    return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+  };
+  FactKey key{0x9E3779B97F4A7C15ULL, 0xD6E8FEB86659FD93ULL};
+  const auto add = [&](std::uint64_t word) {
+    key.a = mix(key.a ^ word, 0xA0761D6478BD642FULL);
+    key.b = mix(key.b + word, 0xE7037ED1A0B428DBULL) ^ (key.b >> 7);
+  };
+  const auto add_text = [&](std::string_view text) {
+    const base::ByteView bytes = base::as_bytes(text);
+    add(bytes.size());
+    std::size_t at = 0;
+    for (; at + 8 <= bytes.size(); at += 8)
+      add(*base::load<std::uint64_t>(bytes, at, base::ByteOrder::little));
+    std::uint64_t rest = 0;
+    for (; at < bytes.size(); ++at) rest = rest << 8 | bytes[at];
+    add(rest);
+  };
+  for (const Address* address : {&c.client, &c.server})
+    for (const std::uint64_t word : address->words()) add(word);
+  add(std::uint64_t{c.server_port} << 16 | std::uint64_t{c.tcp} << 8 | static_cast<std::uint64_t>(fact.kind));
+  add_text(fact.protocol);
+  add_text(fact.object);
+  add_text(fact.field);
+  add_text(fact.data_class);
   // Measured values differ each time: they are one fact, and the first is quoted.
-  std::string key =
-      fmt::format("{}\x1f{}\x1f{}\x1f{}\x1f{}\x1f{}\x1f{}\x1f{}\x1f{}", static_cast<int>(o.kind), o.protocol,
-                  o.device, o.peer.address, o.peer.port, o.object, fact.field, fact.data_class,
-                  fact.data_class == "vital-signs" ? std::string_view{} : std::string_view{fact.words});
-  const auto [at, fresh] = known_.try_emplace(std::move(key), capture.observations.size());
-  if (!fresh) {
+  if (fact.data_class != "vital-signs") add_text(fact.words);
+  return key;
+}
+
+void World::tell(const Conversation& c, std::vector<std::uint64_t> frames, std::uint64_t time, Fact fact) {
+  if (fact.object.size() > 4096) fact.object.resize(4096);
+  if (fact.words.size() > 4096) fact.words.resize(4096);
+  const FactKey key = key_of(c, fact);
+  if (const auto at = known_.find(key); at != known_.end()) {
     Observation& known = capture.observations[at->second];
     ++known.count;
     known.answered |= fact.answered;
@@ -167,11 +190,15 @@ void World::tell(const Conversation& c, std::vector<std::uint64_t> frames, std::
     return;
   }
   if (capture.observations.size() >= options.max_observations) {
-    known_.erase(at);
-    doubt("observations-beyond-cap", "capture", frames.empty() ? 0 : frames.front(),
-          "more observations than the cap allows; the later ones are not listed");
+    if (beyond_cap_++ == 0) first_beyond_cap_ = frames.empty() ? 0 : frames.front();
     return;
   }
+  known_.emplace(key, static_cast<std::uint32_t>(capture.observations.size()));
+  Observation& o = capture.observations.emplace_back();
+  o.kind = fact.kind;
+  o.protocol = fact.protocol;
+  o.peer = peer_of(c, o.inbound, o.device);
+  o.object = std::move(fact.object);
   o.frames = std::move(frames);
   o.first_time = seconds(time);
   o.masked = fact.secret && !options.show_secrets && !fact.words.empty();
@@ -180,7 +207,13 @@ void World::tell(const Conversation& c, std::vector<std::uint64_t> frames, std::
   o.clear = fact.clear;
   o.data_class = std::move(fact.data_class);
   o.field = std::move(fact.field);
-  capture.observations.push_back(std::move(o));
+}
+
+void World::conclude() {
+  if (beyond_cap_)
+    base::add_doubt(capture.doubts,
+                    {"observations-beyond-cap", "capture", first_beyond_cap_,
+                     "more observations than the cap allows; the later ones are not listed", beyond_cap_});
 }
 
 void World::carve(Carving& carving, ByteView bytes, const std::vector<std::uint64_t>& frames) {
@@ -220,12 +253,12 @@ void World::object(const Conversation& c, std::string name, std::string_view pro
           .answered = true,
           .data_class = program ? "code" : "archive"});
   }
-  for (const Object& known : capture.objects)
-    if (known.sha256 == out.sha256 && known.name == out.name && known.device == out.device &&
-        known.peer.address == out.peer.address && known.size == out.size) {
-      carved_bytes -= std::min<std::uint64_t>(carved_bytes, carving.bytes.size());
-      return;
-    }
+  const std::string key = out.sha256 + '\x1f' + out.name + '\x1f' + out.device + '\x1f' + out.peer.address;
+  if (known_objects_.contains(key)) {
+    carved_bytes -= std::min<std::uint64_t>(carved_bytes, carving.bytes.size());
+    return;
+  }
+  if (capture.objects.size() < 10'000) known_objects_.insert(key);
   if (options.keep_objects) out.bytes = std::move(carving.bytes);
   if (capture.objects.size() >= 10'000) {
     doubt("objects-beyond-cap", "capture", out.frames.empty() ? 0 : out.frames.front(),

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <tuple>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -255,10 +256,20 @@ class World {
   std::map<std::pair<Address, Address>, std::string> names;  // (asker, address) → name
   std::uint64_t carved_bytes = 0;
 
-  void conclude();  // unanswered calls, open transfers, merged observations
+  void conclude();  // tells what the caps left out
 
  private:
-  std::unordered_map<std::string, std::size_t> known_;  // key of an observation → index
+  struct FactKey {  // of what makes two facts one
+    std::uint64_t a = 0, b = 0;
+    bool operator==(const FactKey&) const = default;
+  };
+  struct FactHash {
+    std::size_t operator()(const FactKey& key) const { return key.a; }
+  };
+  static FactKey key_of(const Conversation& conversation, const Fact& fact);
+  std::unordered_map<FactKey, std::uint32_t, FactHash> known_;  // → index into Capture::observations
+  std::unordered_set<std::string> known_objects_;
+  std::uint64_t beyond_cap_ = 0, first_beyond_cap_ = 0;
   std::unordered_map<Address, std::string, AddressHash> texts_;
 };
 
