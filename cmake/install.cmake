@@ -1,0 +1,16 @@
+# What `cmake --install` puts where, and the Debian package made of it (cpack -G DEB in a build folder).
+include(GNUInstallDirs)
+install(TARGETS biopsy RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(FILES docs/man/biopsy.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(FILES completions/biopsy.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME biopsy)
+install(FILES README.md SECURITY.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_NAME biopsy)
+set(CPACK_PACKAGE_CONTACT "the biopsy maintainers")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "Say what a device's firmware can do to the world")
+set(CPACK_DEBIAN_PACKAGE_SECTION utils)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_STRIP_FILES ON)
+include(CPack)
