@@ -50,6 +50,9 @@ class Stories(unittest.TestCase):
                         continue
                     elif path in story.get("programs", {}):
                         status, words = place.start_program(path, story["abi"], recorder.sysroot(story["abi"]))
+                    elif path in story.get("efi", {}):  # no host starts it; its entry point is the guard
+                        self.assertIn("ClosedBox".encode("utf-16-le"), node.content)
+                        continue
                     else:
                         continue
                     started += 1

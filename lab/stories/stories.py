@@ -13,6 +13,7 @@ import json
 import pathlib
 import random
 import sys
+import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
@@ -59,6 +60,30 @@ def program(story, folder, role, spec):
     return labkit.compile_program(prefix + "gcc", flags, [*sources, *guard], headers, spec.get("libraries", []), strip)
 
 
+def efi_module(folder, role, names):
+    """A UEFI boot service driver (PE32+), its entry point the guard's."""
+    sources = [(name, rendered((folder / "src" / name).read_text(), role)) for name in names]
+    sources += [("guard_efi.c", (HERE.parent / "guard" / "guard_efi.c").read_text())]
+    header = (folder / "src" / "efi.h").read_text()
+    prefix = ABIS["amd64"][0]
+    flags = ["-Os", "-w", "-ffreestanding", "-fpic", "-fvisibility=hidden", "-mno-red-zone", "-fno-stack-protector", "-fno-asynchronous-unwind-tables", "-std=gnu11",
+             "-nostdlib", "-shared", "-Wl,-Bsymbolic", "-Wl,-e,module_entry", "-Wl,--build-id=none", "-Wl,-z,max-page-size=4096"]
+    shared = labkit.compile_program(prefix + "gcc", flags, sources, [("efi.h", header)])
+
+    def make_pe():
+        with tempfile.TemporaryDirectory() as place:
+            source, out = pathlib.Path(place) / "module.so", pathlib.Path(place) / "module.efi"
+            source.write_bytes(shared)
+            keep = [word for section in (".text", ".data", ".rodata", ".dynamic", ".dynsym", ".rela.dyn", ".reloc") for word in ("-j", section)]
+            labkit.run([prefix + "objcopy", *keep, "--target", "efi-bsdrv-x86_64", source, out])
+            data = bytearray(out.read_bytes())
+            at = int.from_bytes(data[60:64], "little") + 8  # COFF header: the time of linking
+            data[at:at + 4] = labkit.EPOCH.to_bytes(4, "little")
+            return bytes(data)
+
+    return labkit.cached(labkit.key_of("efi", shared, labkit.version_of(prefix + "objcopy")), make_pe)
+
+
 def tree_of(name, role):
     folder = HERE / name
     story = story_of(name)
@@ -74,6 +99,8 @@ def tree_of(name, role):
             tree[path] = regular(content, 0o755 if content.startswith("#!") else 0o600 if path.endswith("shadow") else 0o644)
     for path, spec in story.get("programs", {}).items():
         tree[path] = regular(program(story, folder, role, spec), 0o755)
+    for path, sources in story.get("efi", {}).items():
+        tree[path] = regular(efi_module(folder, role, sources))
     for architecture, package, path in story.get("debian", []):
         tree[path] = regular(labkit.debian_files(architecture, package)[path], 0o755)
     return tree
@@ -81,7 +108,7 @@ def tree_of(name, role):
 
 def make(name, out):
     story = story_of(name)
-    truth = {"name": name, **{key: value for key, value in story.items() if key not in ("programs", "debian")}}
+    truth = {"name": name, **{key: value for key, value in story.items() if key not in ("programs", "debian", "efi")}}
     truth["files"] = {role: f"{name}.{role}.tar" for role in roles(story)}
     for role in roles(story):
         labkit.write_output(out / f"{name}.{role}.tar", labkit.tar_bytes(tree_of(name, role)))
