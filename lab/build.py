@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 
 import labkit
+import manual_pdf
 import signing
 from labkit import SOURCE, character, directory, link, regular
 
@@ -167,6 +168,9 @@ def main():
     for package in PACKAGES:
         labkit.write_output(out / package.file, image(package))
         print(out / package.file)
+    text = (SOURCE / "manual.txt").read_text()
+    labkit.write_output(out / "manual.txt", text.encode())
+    labkit.write_output(out / "manual.pdf", manual_pdf.pdf(text))
 
 
 if __name__ == "__main__":

@@ -34,6 +34,11 @@ def tree_of(name, role):
     return tree
 
 
+def current(path, origin):
+    truth = json.loads(path.read_text())
+    return (truth["seed"], truth["made_from"]) == (SEED, origin)
+
+
 def undefined_symbols(program):
     with tempfile.NamedTemporaryFile() as out:
         out.write(program)
@@ -50,9 +55,10 @@ class Ladder(unittest.TestCase):
         if done.returncode != 0:
             raise AssertionError(done.stdout + done.stderr)
         cls.truths = []
+        origin = make.made_from()
         for rung in rungs.RUNGS:
             for abi in make.ABIS:
-                files = [path for path in OUT.glob(f"{rung}-{abi}-*.truth.json") if json.loads(path.read_text())["seed"] == SEED]
+                files = [path for path in OUT.glob(f"{rung}-{abi}-*.truth.json") if current(path, origin)]
                 assert files, f"no pair for {rung} {abi}"
                 cls.truths += [(path.name.removesuffix(".truth.json"), json.loads(path.read_text())) for path in files]
 

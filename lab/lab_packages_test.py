@@ -1,6 +1,7 @@
 """Why: the packages are what everything else is shown on. The clean twin's verification must really refuse, the planted
 images must carry what they claim, and two builds from nothing must give the same bytes."""
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -9,6 +10,7 @@ import unittest
 import build
 import inert
 import labkit
+import manual_pdf
 import signing
 
 CLEAN = next(package for package in build.PACKAGES if package.clean)
@@ -152,6 +154,28 @@ class PlantedSenderOnTheWire(unittest.TestCase):
         self.assertEqual(record[0x7C:0x84], b"19700102")
         self.assertEqual(record[0x8C:0x8D], b"A")
         self.assertEqual(record[0x8D:0xAD].rstrip(b"\0"), b"canary-doctor")
+
+
+class Manual(unittest.TestCase):
+    def test_the_pdf_says_what_the_text_says_on_the_same_pages(self):
+        if shutil.which("pdftotext") is None:
+            self.skipTest("needs pdftotext")
+        text = (labkit.SOURCE / "manual.txt").read_text()
+        self.assertIn("198.51.100.23", text)
+        self.assertNotIn("update", text.lower())
+        read = subprocess.run(["pdftotext", "-layout", "-", "-"], input=manual_pdf.pdf(text), capture_output=True, check=True).stdout.decode()
+        pages = [page.split() for page in read.split("\f") if page.strip()]
+        self.assertEqual(pages, [page.split() for page in text.split("\f")])
+
+
+class Outputs(unittest.TestCase):
+    def test_nothing_made_is_executable(self):
+        with tempfile.TemporaryDirectory() as place:
+            out = pathlib.Path(place)
+            subprocess.run([labkit.SOURCE / "build.sh", out], check=True, capture_output=True)
+            names = {path.name: path.stat().st_mode & 0o777 for path in out.iterdir()}
+        self.assertEqual(set(names.values()), {0o644})
+        self.assertLessEqual({package.file for package in build.PACKAGES}, set(names))
 
 
 class Deterministic(unittest.TestCase):
