@@ -17,8 +17,8 @@ namespace {
 
 constexpr std::uint64_t kept_file_limit = 64'000'000;  // no file of ours is larger
 
-// A name for a file of ours out of a name from metadata: no '/', and no '.' in front, so that it is neither "..", hidden,
-// nor one of our temporary files.
+// A name for a file of ours out of a name from metadata: no '/', and no '.' in front, so that it is neither
+// "..", hidden, nor one of our temporary files.
 std::string safe_name(const std::string& name) {
   std::string out = percent_encode(name);
   if (out.starts_with('.')) out.replace(0, 1, "%2E");
@@ -27,14 +27,17 @@ std::string safe_name(const std::string& name) {
 
 std::string file_name(const std::string& role) { return safe_name(role) + ".json"; }
 
-std::string joined(const std::string& base, const std::string& rest) { return base.ends_with('/') ? base + rest : base + "/" + rest; }
+std::string joined(const std::string& base, const std::string& rest) {
+  return base.ends_with('/') ? base + rest : base + "/" + rest;
+}
 
 // True when the file at `path` has the length and hashes that `target` signs for.
 bool already_there(const std::string& path, const TargetFile& target) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
   if (fd < 0) return false;
   struct stat info{};
-  bool good = ::fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && static_cast<std::uint64_t>(info.st_size) == target.length;
+  bool good = ::fstat(fd, &info) == 0 && S_ISREG(info.st_mode) &&
+              static_cast<std::uint64_t>(info.st_size) == target.length;
   Measure measure(target.hashes);
   std::array<char, 1 << 16> chunk{};
   while (good) {
@@ -53,7 +56,8 @@ std::string artifact_url(const std::string& base, const TargetFile& target, bool
   if (consistent) {
     const auto slash = path.rfind('/');
     const std::size_t at = slash == std::string::npos ? 0 : slash + 1;
-    const auto known = std::ranges::find_if(target.hashes, [](const auto& hash) { return digest_hex(hash.first, "").has_value(); });
+    const auto known = std::ranges::find_if(
+        target.hashes, [](const auto& hash) { return digest_hex(hash.first, "").has_value(); });
     path.insert(at, (known != target.hashes.end() ? known : target.hashes.begin())->second + ".");
   }
   return joined(base, percent_encode(path, "/!$&'()*+,;=:@"));
@@ -76,7 +80,8 @@ Result<void> install_root(const std::string& directory, std::string_view root) {
 Client::Client(Store store, std::string metadata_url, Fetcher& fetcher, const Options& options)
     : store_(std::move(store)), url_(std::move(metadata_url)), fetcher_(&fetcher), options_(options) {}
 
-Result<Client> Client::open(const std::string& directory, std::string metadata_url, Fetcher& fetcher, const Options& options) {
+Result<Client> Client::open(const std::string& directory, std::string metadata_url, Fetcher& fetcher,
+                            const Options& options) {
   auto store = Store::open(directory);
   if (!store) return std::unexpected(store.error());
   return Client(std::move(*store), std::move(metadata_url), fetcher, options);
@@ -106,7 +111,8 @@ Result<void> Client::refresh() {
 
 Result<void> Client::refresh_root() {
   for (int i = 0; i < options_.root_rotations; ++i) {
-    const auto bytes = fetch_all(*fetcher_, metadata_url("root", trusted_->root().version + 1), options_.root_limit);
+    const auto bytes =
+        fetch_all(*fetcher_, metadata_url("root", trusted_->root().version + 1), options_.root_limit);
     if (!bytes && bytes.error().kind == Error::Kind::not_found) break;
     if (!bytes) return std::unexpected(bytes.error());
     if (auto good = trusted_->update_root(*bytes); !good) return good;
@@ -116,9 +122,10 @@ Result<void> Client::refresh_root() {
 }
 
 Result<void> Client::refresh_timestamp() {
-  // A timestamp on disk that the current root's keys do not vouch for plays no part: so a repository recovers from a
-  // fast-forward by changing the timestamp's keys.
-  if (const auto kept = store_.read("timestamp.json", kept_file_limit)) static_cast<void>(trusted_->adopt_timestamp(*kept));
+  // A timestamp on disk that the current root's keys do not vouch for plays no part: so a repository recovers
+  // from a fast-forward by changing the timestamp's keys.
+  if (const auto kept = store_.read("timestamp.json", kept_file_limit))
+    static_cast<void>(trusted_->adopt_timestamp(*kept));
   const auto bytes = fetch_all(*fetcher_, metadata_url("timestamp", std::nullopt), options_.timestamp_limit);
   if (!bytes) return std::unexpected(bytes.error());
   const auto step = trusted_->update_timestamp(*bytes);
@@ -169,11 +176,13 @@ Result<TargetFile> Client::find(const std::string& path) {
     if (const auto found = targets.targets.find(path); found != targets.targets.end()) return found->second;
     if (!targets.delegations) return std::nullopt;
     auto children = delegations_for(*targets.delegations, path);
-    if (const auto last = std::ranges::find(children, true, &Delegation::terminating); last != children.end()) {
+    if (const auto last = std::ranges::find(children, true, &Delegation::terminating);
+        last != children.end()) {
       children.erase(last + 1, children.end());
       waiting.clear();  // nothing after a terminating delegation is looked at, here or further up
     }
-    for (auto child = children.rbegin(); child != children.rend(); ++child) waiting.push_back({std::move(*child), &targets.delegations->keys});
+    for (auto child = children.rbegin(); child != children.rend(); ++child)
+      waiting.push_back({std::move(*child), &targets.delegations->keys});
     return std::nullopt;
   };
 
@@ -183,7 +192,8 @@ Result<TargetFile> Client::find(const std::string& path) {
     waiting.pop_back();
     if (!seen.insert(visit.role.name).second) continue;
     if (seen.size() > static_cast<std::size_t>(options_.delegations))
-      return fail(Error::Kind::limit, fmt::format("{}: not found in {} delegated roles", path, options_.delegations));
+      return fail(Error::Kind::limit,
+                  fmt::format("{}: not found in {} delegated roles", path, options_.delegations));
     auto targets = load_targets(visit.role.name, *visit.keys, visit.role.keys);
     if (!targets) return std::unexpected(targets.error());
     loaded.push_back(std::move(*targets));
@@ -192,22 +202,26 @@ Result<TargetFile> Client::find(const std::string& path) {
   return fail(Error::Kind::unknown_target, fmt::format("no trusted role names the target \"{}\"", path));
 }
 
-Result<std::string> Client::download(const TargetFile& target, const std::string& base_url, const std::string& directory) {
+Result<std::string> Client::download(const TargetFile& target, const std::string& base_url,
+                                     const std::string& directory) {
   const std::string name = safe_name(target.path);
   const std::string path = joined(directory, name);
   if (already_there(path, target)) return path;
   if (target.length > options_.artifact_limit)
-    return fail(Error::Kind::too_long, fmt::format("{}: {} bytes, {} allowed", target.path, target.length, options_.artifact_limit));
+    return fail(Error::Kind::too_long,
+                fmt::format("{}: {} bytes, {} allowed", target.path, target.length, options_.artifact_limit));
   auto file = PendingFile::create(directory, name);
   if (!file) return std::unexpected(file.error());
   Measure measure(target.hashes);
-  const auto fetched = fetcher_->fetch(artifact_url(base_url, target, trusted_->root().consistent_snapshot), target.length, [&](std::string_view bytes) {
-    measure.add(bytes);
-    return file->append(bytes);
-  });
+  const auto fetched = fetcher_->fetch(artifact_url(base_url, target, trusted_->root().consistent_snapshot),
+                                       target.length, [&](std::string_view bytes) {
+                                         measure.add(bytes);
+                                         return file->append(bytes);
+                                       });
   if (!fetched) return std::unexpected(fetched.error());
   if (measure.length() != target.length)
-    return fail(Error::Kind::mismatch, fmt::format("{}: {} bytes, {} signed for", target.path, measure.length(), target.length));
+    return fail(Error::Kind::mismatch,
+                fmt::format("{}: {} bytes, {} signed for", target.path, measure.length(), target.length));
   if (auto good = measure.finish(target.path); !good) return std::unexpected(good.error());
   if (auto kept = file->commit(); !kept) return std::unexpected(kept.error());
   return path;

@@ -48,7 +48,8 @@ void Measure::add(std::string_view bytes) {
 }
 
 Result<void> Measure::finish(std::string_view what) {
-  if (running_.empty()) return fail(Error::Kind::mismatch, fmt::format("{}: no hash of an algorithm that is known here", what));
+  if (running_.empty())
+    return fail(Error::Kind::mismatch, fmt::format("{}: no hash of an algorithm that is known here", what));
   for (auto& one : running_) {
     std::array<unsigned char, EVP_MAX_MD_SIZE> out{};
     unsigned int length = 0;

@@ -27,7 +27,8 @@ struct Transfer {
   bool refused = false;
 };
 
-constexpr std::uint64_t aside_limit = 1U << 20;  // bytes of error pages and redirects' bodies that are borne with
+constexpr std::uint64_t aside_limit =
+    1U << 20;  // bytes of error pages and redirects' bodies that are borne with
 
 long status_of(CURL* handle) {
   long status = 0;
@@ -45,10 +46,13 @@ std::size_t take_body(char* data, std::size_t, std::size_t length, void* user) {
   return transfer.refused ? 0 : length;
 }
 
-// Sees what take_body() does not: lengths announced, and bodies that libcurl passes over while it follows a redirect.
+// Sees what take_body() does not: lengths announced, and bodies that libcurl passes over while it follows a
+// redirect.
 int watch(void* user, curl_off_t announced, curl_off_t received, curl_off_t, curl_off_t) {
   auto& transfer = *static_cast<Transfer*>(user);
-  const auto past = [](curl_off_t bytes, std::uint64_t limit) { return bytes > 0 && static_cast<std::uint64_t>(bytes) > limit; };
+  const auto past = [](curl_off_t bytes, std::uint64_t limit) {
+    return bytes > 0 && static_cast<std::uint64_t>(bytes) > limit;
+  };
   if (past(received, std::max(transfer.limit, aside_limit))) transfer.too_long = true;
   if (status_of(transfer.handle) == 200 && past(announced, transfer.limit)) transfer.too_long = true;
   return transfer.too_long ? 1 : 0;
@@ -82,11 +86,13 @@ class CurlFetcher final : public Fetcher {
     std::array<char, CURL_ERROR_SIZE> reason{};
     set_options(url, limit, transfer, header_bytes, reason.data());
     const CURLcode code = curl_easy_perform(curl_);
-    return outcome(url, code, status_of(curl_), transfer, reason[0] != '\0' ? reason.data() : curl_easy_strerror(code));
+    return outcome(url, code, status_of(curl_), transfer,
+                   reason[0] != '\0' ? reason.data() : curl_easy_strerror(code));
   }
 
  private:
-  void set_options(const std::string& url, std::uint64_t limit, Transfer& transfer, std::uint64_t& header_bytes, char* reason) {
+  void set_options(const std::string& url, std::uint64_t limit, Transfer& transfer,
+                   std::uint64_t& header_bytes, char* reason) {
     curl_easy_reset(curl_);
     curl_easy_setopt(curl_, CURLOPT_URL, url.c_str());
     curl_easy_setopt(curl_, CURLOPT_ERRORBUFFER, reason);
@@ -110,11 +116,16 @@ class CurlFetcher final : public Fetcher {
     curl_easy_setopt(curl_, CURLOPT_HEADERDATA, &header_bytes);
   }
 
-  static Result<void> outcome(const std::string& url, CURLcode code, long status, const Transfer& transfer, const char* reason) {
-    if (transfer.refused) return fail(Error::Kind::storage, fmt::format("{}: the bytes could not be kept", url));
-    if (status == 404 || status == 403 || status == 410) return fail(Error::Kind::not_found, fmt::format("{}: HTTP status {}", url, status));
-    if (transfer.too_long) return fail(Error::Kind::too_long, fmt::format("{}: more than {} bytes", url, transfer.limit));
-    if (code == CURLE_OPERATION_TIMEDOUT) return fail(Error::Kind::too_slow, fmt::format("{}: {}", url, reason));
+  static Result<void> outcome(const std::string& url, CURLcode code, long status, const Transfer& transfer,
+                              const char* reason) {
+    if (transfer.refused)
+      return fail(Error::Kind::storage, fmt::format("{}: the bytes could not be kept", url));
+    if (status == 404 || status == 403 || status == 410)
+      return fail(Error::Kind::not_found, fmt::format("{}: HTTP status {}", url, status));
+    if (transfer.too_long)
+      return fail(Error::Kind::too_long, fmt::format("{}: more than {} bytes", url, transfer.limit));
+    if (code == CURLE_OPERATION_TIMEDOUT)
+      return fail(Error::Kind::too_slow, fmt::format("{}: {}", url, reason));
     if (code != CURLE_OK) return fail(Error::Kind::unreachable, fmt::format("{}: {}", url, reason));
     if (status != 200) return fail(Error::Kind::unreachable, fmt::format("{}: HTTP status {}", url, status));
     return {};
@@ -134,7 +145,8 @@ class CurlFetcher final : public Fetcher {
                   fmt::format("{}: {}", path, std::strerror(errno)));
     Result<void> result;
     struct stat info{};
-    if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) result = fail(Error::Kind::unreachable, fmt::format("{}: not a regular file", path));
+    if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
+      result = fail(Error::Kind::unreachable, fmt::format("{}: not a regular file", path));
     std::array<char, 1 << 16> chunk{};
     for (std::uint64_t received = 0; result;) {
       const ssize_t got = ::read(fd, chunk.data(), chunk.size());
@@ -142,8 +154,10 @@ class CurlFetcher final : public Fetcher {
       if (got < 0) result = fail(Error::Kind::unreachable, fmt::format("{}: {}", path, std::strerror(errno)));
       if (got <= 0) break;
       received += static_cast<std::uint64_t>(got);
-      if (received > limit) result = fail(Error::Kind::too_long, fmt::format("{}: more than {} bytes", path, limit));
-      else if (!sink({chunk.data(), static_cast<std::size_t>(got)})) result = fail(Error::Kind::storage, fmt::format("{}: the bytes could not be kept", path));
+      if (received > limit)
+        result = fail(Error::Kind::too_long, fmt::format("{}: more than {} bytes", path, limit));
+      else if (!sink({chunk.data(), static_cast<std::size_t>(got)}))
+        result = fail(Error::Kind::storage, fmt::format("{}: the bytes could not be kept", path));
     }
     ::close(fd);
     return result;
@@ -155,7 +169,9 @@ class CurlFetcher final : public Fetcher {
 
 }  // namespace
 
-std::unique_ptr<Fetcher> make_fetcher(const FetchLimits& limits) { return std::make_unique<CurlFetcher>(limits); }
+std::unique_ptr<Fetcher> make_fetcher(const FetchLimits& limits) {
+  return std::make_unique<CurlFetcher>(limits);
+}
 
 Result<std::string> fetch_all(Fetcher& fetcher, const std::string& url, std::uint64_t limit) {
   std::string out;
@@ -171,7 +187,8 @@ std::string percent_encode(std::string_view text, std::string_view keep) {
   constexpr std::string_view digits = "0123456789ABCDEF";
   std::string out;
   for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || std::string_view("-._~").find(c) != std::string_view::npos;
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       std::string_view("-._~").find(c) != std::string_view::npos;
     if (plain || keep.find(c) != std::string_view::npos) {
       out += c;
       continue;

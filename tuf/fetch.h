@@ -16,22 +16,22 @@ using Sink = std::function<bool(std::string_view)>;
 class Fetcher {
  public:
   virtual ~Fetcher() = default;
-  // Gives at most `limit` bytes to `sink`; too_long when there are more. Bytes given before an error are worth nothing.
-  // not_found only when the other side clearly says that there is no such file.
+  // Gives at most `limit` bytes to `sink`; too_long when there are more. Bytes given before an error are
+  // worth nothing. not_found only when the other side clearly says that there is no such file.
   virtual Result<void> fetch(const std::string& url, std::uint64_t limit, const Sink& sink) = 0;
 };
 
 struct FetchLimits {
   long connect_ms = 10'000;
-  long stall_seconds = 15;          // this long under `least_rate` is too slow
-  long least_rate = 1'000;          // bytes a second
-  long total_ms = 60'000;           // for the first megabyte
-  long ms_per_megabyte = 60'000;    // added for each further megabyte of `limit`
-  long redirects = 3;               // never from https to http
+  long stall_seconds = 15;        // this long under `least_rate` is too slow
+  long least_rate = 1'000;        // bytes a second
+  long total_ms = 60'000;         // for the first megabyte
+  long ms_per_megabyte = 60'000;  // added for each further megabyte of `limit`
+  long redirects = 3;             // never from https to http
 };
 
-// http and https by libcurl, file:// by reading (regular files only): a USB stick or a card is a repository like any other.
-// Not for use by several threads at once.
+// http and https by libcurl, file:// by reading (regular files only): a USB stick or a card is a repository
+// like any other. Not for use by several threads at once.
 std::unique_ptr<Fetcher> make_fetcher(const FetchLimits& limits = {});
 
 // fetch() into memory.

@@ -42,7 +42,8 @@ std::string Fields::text(const char* name) {
 std::int64_t Fields::whole(const char* name, std::int64_t least, std::int64_t most) {
   const Json& value = member(name, [](const Json& v) { return v.is_number_integer(); }, "a whole number");
   if (!value.is_number_integer()) return 0;
-  if (value.is_number_unsigned() && value.get<std::uint64_t>() > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
+  if (value.is_number_unsigned() &&
+      value.get<std::uint64_t>() > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
     refuse(fmt::format("\"{}\" is too large", name));
     return 0;
   }

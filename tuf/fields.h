@@ -1,5 +1,5 @@
-// A JSON object read field by field and checked once: the first thing that is wrong is remembered, everything after
-// it yields empty values. The ByteReader of metadata.
+// A JSON object read field by field and checked once: the first thing that is wrong is remembered, everything
+// after it yields empty values. The ByteReader of metadata.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,8 @@ class Fields {
   Fields(const Json& value, std::string where);
 
   std::string text(const char* name);
-  std::int64_t whole(const char* name, std::int64_t least, std::int64_t most = std::numeric_limits<std::int64_t>::max());
+  std::int64_t whole(const char* name, std::int64_t least,
+                     std::int64_t most = std::numeric_limits<std::int64_t>::max());
   bool flag(const char* name);
   const Json& object(const char* name);
   const Json& array(const char* name);

@@ -31,7 +31,9 @@ struct Gate {
   bool boolean(bool) { return true; }
   bool number_integer(Json::number_integer_t) { return true; }
   bool number_unsigned(Json::number_unsigned_t) { return true; }
-  bool number_float(Json::number_float_t, const std::string&) { return refuse("a number that is not a whole 64-bit number"); }
+  bool number_float(Json::number_float_t, const std::string&) {
+    return refuse("a number that is not a whole 64-bit number");
+  }
   bool string(std::string&) { return true; }
   bool binary(Json::binary_t&) { return refuse("binary value"); }
   bool start_object(std::size_t) { return open(); }
@@ -60,7 +62,8 @@ void write(const Json& value, std::string& out) {
   if (value.is_object()) {
     out += '{';
     bool first = true;
-    for (const auto& [name, member] : value.items()) {  // std::map: sorted by UTF-8 bytes, which is by code point
+    for (const auto& [name, member] :
+         value.items()) {  // std::map: sorted by UTF-8 bytes, which is by code point
       if (!first) out += ',';
       first = false;
       write_string(name, out);

@@ -13,7 +13,8 @@ namespace tuf {
 
 using Json = nlohmann::json;
 
-// Deepest nesting that is read. Metadata of the specification needs seven levels; the rest is room for custom fields.
+// Deepest nesting that is read. Metadata of the specification needs seven levels; the rest is room for custom
+// fields.
 inline constexpr std::size_t json_depth_limit = 64;
 
 // Refuses (malformed): not JSON, not UTF-8, a member named twice in one object, a number that is not a whole

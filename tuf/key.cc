@@ -31,10 +31,13 @@ constexpr std::array known_schemes = {
     SchemeRow{"rsa", "rsa-pkcs1v15-sha256", Scheme::rsa_pkcs1_sha256},
 };
 
-const unsigned char* octets(std::string_view bytes) { return reinterpret_cast<const unsigned char*>(bytes.data()); }
+const unsigned char* octets(std::string_view bytes) {
+  return reinterpret_cast<const unsigned char*>(bytes.data());
+}
 
 Pkey from_pem(const std::string& pem) {
-  const std::unique_ptr<BIO, decltype(&BIO_free)> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), BIO_free);
+  const std::unique_ptr<BIO, decltype(&BIO_free)> bio(
+      BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), BIO_free);
   return Pkey(bio ? PEM_read_bio_PUBKEY(bio.get(), nullptr, nullptr, nullptr) : nullptr);
 }
 
@@ -47,13 +50,14 @@ Pkey from_der(std::string_view der) {
 
 // An uncompressed or compressed point, as older repositories write it in hex.
 Pkey from_point(std::string_view point, const char* group) {
-  const std::unique_ptr<EVP_PKEY_CTX, decltype(&EVP_PKEY_CTX_free)> context(EVP_PKEY_CTX_new_from_name(nullptr, "EC", nullptr),
-                                                                          EVP_PKEY_CTX_free);
+  const std::unique_ptr<EVP_PKEY_CTX, decltype(&EVP_PKEY_CTX_free)> context(
+      EVP_PKEY_CTX_new_from_name(nullptr, "EC", nullptr), EVP_PKEY_CTX_free);
   if (!context || EVP_PKEY_fromdata_init(context.get()) != 1) return nullptr;
   std::string group_name = group;
   std::string bytes(point);
   const std::array parameters = {OSSL_PARAM_construct_utf8_string("group", group_name.data(), 0),
-                                 OSSL_PARAM_construct_octet_string("pub", bytes.data(), bytes.size()), OSSL_PARAM_construct_end()};
+                                 OSSL_PARAM_construct_octet_string("pub", bytes.data(), bytes.size()),
+                                 OSSL_PARAM_construct_end()};
   EVP_PKEY* key = nullptr;
   auto copy = parameters;
   if (EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_PUBLIC_KEY, copy.data()) != 1) return nullptr;
@@ -63,7 +67,8 @@ Pkey from_point(std::string_view point, const char* group) {
 bool on_curve(EVP_PKEY* key, const char* group) {
   std::array<char, 64> name{};
   std::size_t length = 0;
-  if (!EVP_PKEY_is_a(key, "EC") || EVP_PKEY_get_group_name(key, name.data(), name.size(), &length) != 1) return false;
+  if (!EVP_PKEY_is_a(key, "EC") || EVP_PKEY_get_group_name(key, name.data(), name.size(), &length) != 1)
+    return false;
   return std::string_view(name.data(), length) == group;
 }
 
@@ -80,7 +85,8 @@ Pkey read_ecdsa(const std::string& value, const char* group) {
 
 Pkey read_rsa(const std::string& value) {
   Pkey key = from_pem(value);
-  if (key && (!EVP_PKEY_is_a(key.get(), "RSA") || EVP_PKEY_get_bits(key.get()) < 2048 || EVP_PKEY_get_bits(key.get()) > 16384))
+  if (key && (!EVP_PKEY_is_a(key.get(), "RSA") || EVP_PKEY_get_bits(key.get()) < 2048 ||
+              EVP_PKEY_get_bits(key.get()) > 16384))
     key.reset();
   return key;
 }
@@ -143,11 +149,19 @@ std::optional<PublicKey> read_public_key(const Json& key_object) {
     if (row.keytype != keytype || row.scheme != scheme) continue;
     PublicKey key{.scheme = row.value, .spki = {}, .handle = nullptr};
     switch (row.value) {
-      case Scheme::ed25519: key.handle = read_ed25519(material); break;
-      case Scheme::ecdsa_p256: key.handle = read_ecdsa(material, "prime256v1"); break;
-      case Scheme::ecdsa_p384: key.handle = read_ecdsa(material, "secp384r1"); break;
+      case Scheme::ed25519:
+        key.handle = read_ed25519(material);
+        break;
+      case Scheme::ecdsa_p256:
+        key.handle = read_ecdsa(material, "prime256v1");
+        break;
+      case Scheme::ecdsa_p384:
+        key.handle = read_ecdsa(material, "secp384r1");
+        break;
       case Scheme::rsa_pss_sha256:
-      case Scheme::rsa_pkcs1_sha256: key.handle = read_rsa(material); break;
+      case Scheme::rsa_pkcs1_sha256:
+        key.handle = read_rsa(material);
+        break;
     }
     unsigned char* der = nullptr;
     const int length = key.handle ? i2d_PUBKEY(key.handle.get(), &der) : 0;
@@ -163,14 +177,18 @@ std::optional<PublicKey> read_public_key(const Json& key_object) {
 bool verify_signature(const PublicKey& key, std::string_view message, std::string_view signature) {
   const auto bytes = from_hex(signature);
   if (!bytes || bytes->empty()) return false;
-  const EVP_MD* digest = key.scheme == Scheme::ed25519 ? nullptr : key.scheme == Scheme::ecdsa_p384 ? EVP_sha384() : EVP_sha256();
+  const EVP_MD* digest = key.scheme == Scheme::ed25519      ? nullptr
+                         : key.scheme == Scheme::ecdsa_p384 ? EVP_sha384()
+                                                            : EVP_sha256();
   const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
   EVP_PKEY_CTX* options = nullptr;  // owned by `context`
-  bool good = context && EVP_DigestVerifyInit(context.get(), &options, digest, nullptr, key.handle.get()) == 1;
+  bool good =
+      context && EVP_DigestVerifyInit(context.get(), &options, digest, nullptr, key.handle.get()) == 1;
   if (good && key.scheme == Scheme::rsa_pss_sha256)
     good = EVP_PKEY_CTX_set_rsa_padding(options, RSA_PKCS1_PSS_PADDING) == 1 &&
            EVP_PKEY_CTX_set_rsa_pss_saltlen(options, RSA_PSS_SALTLEN_AUTO) == 1;
-  good = good && EVP_DigestVerify(context.get(), octets(*bytes), bytes->size(), octets(message), message.size()) == 1;
+  good = good &&
+         EVP_DigestVerify(context.get(), octets(*bytes), bytes->size(), octets(message), message.size()) == 1;
   ERR_clear_error();
   return good;
 }

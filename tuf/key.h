@@ -1,5 +1,6 @@
 // Public keys out of metadata, and signatures checked with them, on OpenSSL's EVP.
-// Key formats: TUF specification 1.0, "Key objects"; the hex forms of ECDSA keys are those of older go-tuf repositories.
+// Key formats: TUF specification 1.0, "Key objects"; the hex forms of ECDSA keys are those of older go-tuf
+// repositories.
 #pragma once
 
 #include <openssl/evp.h>

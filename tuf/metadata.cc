@@ -27,16 +27,20 @@ bool supported_version(std::string_view text) {
 Common read_common(Fields& fields) {
   Common out;
   out.version = fields.whole("version", 1);
-  if (const auto date = read_date(fields.text("expires"))) out.expires = *date;
-  else fields.refuse("\"expires\" is not a date");
+  if (const auto date = read_date(fields.text("expires")))
+    out.expires = *date;
+  else
+    fields.refuse("\"expires\" is not a date");
   return out;
 }
 
 std::vector<std::string> read_texts(const Json& array, Fields& owner, const char* name) {
   std::vector<std::string> out;
   for (const Json& item : array) {
-    if (item.is_string()) out.push_back(item.get<std::string>());
-    else owner.refuse(fmt::format("\"{}\" holds something that is not a string", name));
+    if (item.is_string())
+      out.push_back(item.get<std::string>());
+    else
+      owner.refuse(fmt::format("\"{}\" holds something that is not a string", name));
   }
   return out;
 }
@@ -70,8 +74,10 @@ KeyRing read_keys(const Json& object, KeyIds ids, Fields& owner) {
 Hashes read_hashes(const Json& object, Fields& owner) {
   Hashes out;
   for (const auto& [algorithm, value] : object.items()) {
-    if (value.is_string()) out[algorithm] = value.get<std::string>();
-    else owner.refuse("a hash is not a string");
+    if (value.is_string())
+      out[algorithm] = value.get<std::string>();
+    else
+      owner.refuse("a hash is not a string");
   }
   if (out.empty()) owner.refuse("\"hashes\" is empty");
   return out;
@@ -98,7 +104,9 @@ TargetFile read_target(const std::string& path, const Json& value, Fields& owner
   return out;
 }
 
-bool reserved(const std::string& name) { return name.empty() || std::ranges::find(top_level_roles, name) != std::end(top_level_roles); }
+bool reserved(const std::string& name) {
+  return name.empty() || std::ranges::find(top_level_roles, name) != std::end(top_level_roles);
+}
 
 Delegation read_delegation(const Json& value, Fields& owner) {
   Fields fields(value, "delegation");
@@ -108,9 +116,12 @@ Delegation read_delegation(const Json& value, Fields& owner) {
   out.keys = read_role_keys(fields);
   out.terminating = fields.flag("terminating");
   out.by_hash = fields.has("path_hash_prefixes");
-  if (out.by_hash == fields.has("paths")) fields.refuse("exactly one of \"paths\" and \"path_hash_prefixes\" is needed");
-  else if (out.by_hash) out.path_hash_prefixes = read_texts(fields.array("path_hash_prefixes"), fields, "path_hash_prefixes");
-  else out.paths = read_texts(fields.array("paths"), fields, "paths");
+  if (out.by_hash == fields.has("paths"))
+    fields.refuse("exactly one of \"paths\" and \"path_hash_prefixes\" is needed");
+  else if (out.by_hash)
+    out.path_hash_prefixes = read_texts(fields.array("path_hash_prefixes"), fields, "path_hash_prefixes");
+  else
+    out.paths = read_texts(fields.array("paths"), fields, "paths");
   if (!fields.ok()) owner.refuse(fields.error().message);
   return out;
 }
@@ -153,7 +164,8 @@ std::string bin_name(const SuccinctRoles& roles, const std::string& path_hash) {
   return fmt::format("{}-{:0{}x}", roles.name_prefix, bits >> (32 - roles.bit_length), width);
 }
 
-// One `[set]` at the start of `pattern`: its length, or 0 when it is never closed (then '[' is an ordinary character).
+// One `[set]` at the start of `pattern`: its length, or 0 when it is never closed (then '[' is an ordinary
+// character).
 std::size_t set_length(std::string_view pattern) {
   std::size_t at = 1;
   if (at < pattern.size() && pattern[at] == '!') ++at;
@@ -198,11 +210,12 @@ std::optional<std::int64_t> read_date(std::string_view text) {
     return value;
   };
   namespace chrono = std::chrono;
-  const chrono::year_month_day day{chrono::year(number(0, 4)), chrono::month(static_cast<unsigned>(number(5, 2))),
+  const chrono::year_month_day day{chrono::year(number(0, 4)),
+                                   chrono::month(static_cast<unsigned>(number(5, 2))),
                                    chrono::day(static_cast<unsigned>(number(8, 2)))};
   if (!day.ok() || number(11, 2) > 23 || number(14, 2) > 59 || number(17, 2) > 59) return std::nullopt;
-  return std::int64_t{chrono::sys_days(day).time_since_epoch().count()} * 86400 + number(11, 2) * 3600 + number(14, 2) * 60 +
-         number(17, 2);
+  return std::int64_t{chrono::sys_days(day).time_since_epoch().count()} * 86400 + number(11, 2) * 3600 +
+         number(14, 2) * 60 + number(17, 2);
 }
 
 std::string write_date(std::int64_t seconds) {
@@ -210,8 +223,9 @@ std::string write_date(std::int64_t seconds) {
   const std::int64_t days = seconds >= 0 ? seconds / 86400 : -((-seconds + 86399) / 86400);
   const std::int64_t rest = seconds - days * 86400;
   const chrono::year_month_day day{chrono::sys_days(chrono::days(days))};
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", static_cast<int>(day.year()), static_cast<unsigned>(day.month()),
-                     static_cast<unsigned>(day.day()), rest / 3600, rest / 60 % 60, rest % 60);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", static_cast<int>(day.year()),
+                     static_cast<unsigned>(day.month()), static_cast<unsigned>(day.day()), rest / 3600,
+                     rest / 60 % 60, rest % 60);
 }
 
 Result<Envelope> open_envelope(std::string_view bytes, std::string_view type) {
@@ -233,7 +247,8 @@ Result<Envelope> open_envelope(std::string_view bytes, std::string_view type) {
   const std::string actual = body.text("_type");
   if (!supported_version(body.text("spec_version"))) body.refuse("\"spec_version\" is not 1.x");
   if (!body.ok()) return std::unexpected(body.error());
-  if (actual != type) return fail(Error::Kind::mismatch, fmt::format("{}: the file is of type \"{}\"", type, actual));
+  if (actual != type)
+    return fail(Error::Kind::mismatch, fmt::format("{}: the file is of type \"{}\"", type, actual));
   out.signed_bytes = canonical_json(out.body);
   return out;
 }
@@ -251,7 +266,8 @@ Result<Root> read_root(const Envelope& envelope, KeyIds ids) {
     if (!role.ok()) fields.refuse(role.error().message);
   }
   for (const auto name : top_level_roles)
-    if (!out.roles.contains(std::string(name))) fields.refuse(fmt::format("the role \"{}\" is missing", name));
+    if (!out.roles.contains(std::string(name)))
+      fields.refuse(fmt::format("the role \"{}\" is missing", name));
   if (!fields.ok()) return std::unexpected(fields.error());
   return out;
 }
@@ -262,7 +278,8 @@ Result<Timestamp> read_timestamp(const Envelope& envelope) {
   static_cast<Common&>(out) = read_common(fields);
   const Json& meta = fields.object("meta");
   if (fields.ok() && !meta.contains("snapshot.json")) fields.refuse("\"snapshot.json\" is missing");
-  if (fields.ok()) out.snapshot = read_file_meta(meta.at("snapshot.json"), "timestamp: snapshot.json", fields);
+  if (fields.ok())
+    out.snapshot = read_file_meta(meta.at("snapshot.json"), "timestamp: snapshot.json", fields);
   if (!fields.ok()) return std::unexpected(fields.error());
   return out;
 }
@@ -271,7 +288,8 @@ Result<Snapshot> read_snapshot(const Envelope& envelope) {
   Fields fields(envelope.body, "snapshot");
   Snapshot out;
   static_cast<Common&>(out) = read_common(fields);
-  for (const auto& [name, value] : fields.object("meta").items()) out.meta[name] = read_file_meta(value, "snapshot: " + name, fields);
+  for (const auto& [name, value] : fields.object("meta").items())
+    out.meta[name] = read_file_meta(value, "snapshot: " + name, fields);
   if (fields.ok() && !out.meta.contains("targets.json")) fields.refuse("\"targets.json\" is missing");
   if (!fields.ok()) return std::unexpected(fields.error());
   return out;
@@ -281,22 +299,27 @@ Result<Targets> read_targets(const Envelope& envelope, KeyIds ids) {
   Fields fields(envelope.body, "targets");
   Targets out;
   static_cast<Common&>(out) = read_common(fields);
-  for (const auto& [path, value] : fields.object("targets").items()) out.targets[path] = read_target(path, value, fields);
-  if (fields.has("delegations")) out.delegations = read_delegations(fields.object("delegations"), ids, fields);
+  for (const auto& [path, value] : fields.object("targets").items())
+    out.targets[path] = read_target(path, value, fields);
+  if (fields.has("delegations"))
+    out.delegations = read_delegations(fields.object("delegations"), ids, fields);
   if (!fields.ok()) return std::unexpected(fields.error());
   return out;
 }
 
-Result<void> verify_role(const Envelope& envelope, const KeyRing& keys, const RoleKeys& role, std::string_view what) {
+Result<void> verify_role(const Envelope& envelope, const KeyRing& keys, const RoleKeys& role,
+                         std::string_view what) {
   std::set<std::string_view> signers;
   for (const std::string& keyid : role.keyids) {
     const auto key = keys.find(keyid);
     const auto signature = std::ranges::find(envelope.signatures, keyid, &Signature::keyid);
     if (key == keys.end() || signature == envelope.signatures.end()) continue;
-    if (verify_signature(key->second, envelope.signed_bytes, signature->sig)) signers.insert(key->second.spki);
+    if (verify_signature(key->second, envelope.signed_bytes, signature->sig))
+      signers.insert(key->second.spki);
     if (signers.size() >= role.threshold) return {};
   }
-  return fail(Error::Kind::unsigned_, fmt::format("{}: {} good signatures, {} needed", what, signers.size(), role.threshold));
+  return fail(Error::Kind::unsigned_,
+              fmt::format("{}: {} good signatures, {} needed", what, signers.size(), role.threshold));
 }
 
 std::vector<Delegation> delegations_for(const Delegations& from, const std::string& target_path) {
@@ -312,8 +335,11 @@ std::vector<Delegation> delegations_for(const Delegations& from, const std::stri
   }
   for (const Delegation& role : from.roles) {
     const bool mine = role.by_hash
-                          ? std::ranges::any_of(role.path_hash_prefixes, [&](const auto& prefix) { return hash.starts_with(prefix); })
-                          : std::ranges::any_of(role.paths, [&](const auto& pattern) { return path_matches(pattern, target_path); });
+                          ? std::ranges::any_of(role.path_hash_prefixes,
+                                                [&](const auto& prefix) { return hash.starts_with(prefix); })
+                          : std::ranges::any_of(role.paths, [&](const auto& pattern) {
+                              return path_matches(pattern, target_path);
+                            });
     if (mine) out.push_back(role);
   }
   return out;
@@ -323,8 +349,8 @@ bool path_matches(std::string_view pattern, std::string_view path) {
   constexpr std::size_t none = std::string_view::npos;
   std::size_t p = 0;
   std::size_t t = 0;
-  std::size_t star = none;     // position after the last '*' passed
-  std::size_t resume = none;   // where its match would end next
+  std::size_t star = none;    // position after the last '*' passed
+  std::size_t resume = none;  // where its match would end next
   while (t < path.size()) {
     if (p < pattern.size() && pattern[p] == '*') {
       star = ++p;
@@ -335,7 +361,8 @@ bool path_matches(std::string_view pattern, std::string_view path) {
     if (set > 0 && path[t] != '/' && in_set(pattern.substr(p, set), path[t])) {
       p += set;
       ++t;
-    } else if (set == 0 && p < pattern.size() && ((pattern[p] == '?' && path[t] != '/') || (pattern[p] != '?' && pattern[p] == path[t]))) {
+    } else if (set == 0 && p < pattern.size() &&
+               ((pattern[p] == '?' && path[t] != '/') || (pattern[p] != '?' && pattern[p] == path[t]))) {
       ++p;
       ++t;
     } else if (star != none && path[resume] != '/') {

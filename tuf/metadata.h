@@ -1,6 +1,6 @@
-// Bytes of one metadata file into the structs that the client's workflow reasons about, and signatures into trust.
-// Source: TUF specification 1.0, "Document formats". Fields that are not named there are kept out of the structs and
-// inside the signed bytes. Nothing read here is trusted before verify_role() has said so.
+// Bytes of one metadata file into the structs that the client's workflow reasons about, and signatures into
+// trust. Source: TUF specification 1.0, "Document formats". Fields that are not named there are kept out of
+// the structs and inside the signed bytes. Nothing read here is trusted before verify_role() has said so.
 #pragma once
 
 #include <cstdint>
@@ -23,17 +23,18 @@ struct Signature {
 
 // The two halves of a metadata file.
 struct Envelope {
-  std::string signed_bytes;  // canonical form of "signed"
-  Json body;                 // "signed"
+  std::string signed_bytes;           // canonical form of "signed"
+  Json body;                          // "signed"
   std::vector<Signature> signatures;  // no keyid twice
 };
 
-// Must a key's id be the SHA-256 of the key, as section 4.2 of the specification says, or is it a name that is unique in
-// its file, as TAP 12 has it and as repositories made by python-tuf, go-tuf and tuf-js are read by their own clients?
-// Neither lets one key count twice: verify_role() counts key material.
+// Must a key's id be the SHA-256 of the key, as section 4.2 of the specification says, or is it a name that
+// is unique in its file, as TAP 12 has it and as repositories made by python-tuf, go-tuf and tuf-js are read
+// by their own clients? Neither lets one key count twice: verify_role() counts key material.
 enum class KeyIds : std::uint8_t { any_unique, hashed };
 
-// A role's keys by id; only those that can verify are in it, and with KeyIds::hashed only those whose id is their hash.
+// A role's keys by id; only those that can verify are in it, and with KeyIds::hashed only those whose id is
+// their hash.
 using KeyRing = std::map<std::string, PublicKey>;
 
 struct RoleKeys {
@@ -109,17 +110,21 @@ Result<Timestamp> read_timestamp(const Envelope& envelope);
 Result<Snapshot> read_snapshot(const Envelope& envelope);
 Result<Targets> read_targets(const Envelope& envelope, KeyIds ids);
 
-// Good when at least `role.threshold` different keys (by key material, not by id) signed. `what` names the file in the error.
-Result<void> verify_role(const Envelope& envelope, const KeyRing& keys, const RoleKeys& role, std::string_view what);
+// Good when at least `role.threshold` different keys (by key material, not by id) signed. `what` names the
+// file in the error.
+Result<void> verify_role(const Envelope& envelope, const KeyRing& keys, const RoleKeys& role,
+                         std::string_view what);
 
-// "2030-01-02T03:04:05Z" into seconds since the epoch. A fraction of a second (tuf-js writes one) is read and dropped.
+// "2030-01-02T03:04:05Z" into seconds since the epoch. A fraction of a second (tuf-js writes one) is read and
+// dropped.
 std::optional<std::int64_t> read_date(std::string_view text);
 std::string write_date(std::int64_t seconds);
 
 // The delegations of `from` that `target_path` falls under, in order, each as a plain Delegation.
 std::vector<Delegation> delegations_for(const Delegations& from, const std::string& target_path);
 
-// Shell pattern with `*`, `?` and `[set]`; none of them matches '/'. Time is bounded by the product of the lengths.
+// Shell pattern with `*`, `?` and `[set]`; none of them matches '/'. Time is bounded by the product of the
+// lengths.
 bool path_matches(std::string_view pattern, std::string_view path);
 
 }  // namespace tuf

@@ -1,5 +1,6 @@
 // What can go wrong in an update, in words that an audit log can keep: every refusal has one kind.
-// The folder stands alone: it needs OpenSSL, nlohmann-json, libcurl and fmt, and nothing else of this repository.
+// The folder stands alone: it needs OpenSSL, nlohmann-json, libcurl and fmt, and nothing else of this
+// repository.
 #pragma once
 
 #include <cstdint>

@@ -45,7 +45,8 @@ void remove_leftovers(int directory) {
   ::closedir(listing);
   for (const auto& name : leftovers) {
     const int fd = ::openat(directory, name.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (fd >= 0 && ::flock(fd, LOCK_EX | LOCK_NB) == 0) ::unlinkat(directory, name.c_str(), 0);  // its writer is gone
+    if (fd >= 0 && ::flock(fd, LOCK_EX | LOCK_NB) == 0)
+      ::unlinkat(directory, name.c_str(), 0);  // its writer is gone
     if (fd >= 0) ::close(fd);
   }
 }
@@ -56,12 +57,14 @@ Result<Store> Store::open(const std::string& directory) {
   const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return storage_error(directory);
   Store store(fd, directory);
-  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) return fail(Error::Kind::storage, fmt::format("{}: another client is at work in it", directory));
+  if (::flock(fd, LOCK_EX | LOCK_NB) != 0)
+    return fail(Error::Kind::storage, fmt::format("{}: another client is at work in it", directory));
   remove_leftovers(fd);
   return store;
 }
 
-Store::Store(Store&& other) noexcept : fd_(std::exchange(other.fd_, -1)), directory_(std::move(other.directory_)) {}
+Store::Store(Store&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)), directory_(std::move(other.directory_)) {}
 Store& Store::operator=(Store&& other) noexcept {
   std::swap(fd_, other.fd_);
   std::swap(directory_, other.directory_);
@@ -99,7 +102,8 @@ Result<PendingFile> PendingFile::create(const std::string& directory, const std:
   if (dir < 0) return storage_error(directory);
   remove_leftovers(dir);
   const std::string temporary = fmt::format("{}{}", temporary_prefix, ::getpid());
-  const int file = ::openat(dir, temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+  const int file =
+      ::openat(dir, temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
   if (file < 0) {
     auto error = storage_error(directory);
     ::close(dir);

@@ -11,7 +11,8 @@
 
 namespace tuf {
 
-// One writer at a time: holds a lock on the directory until destroyed. Leftovers of an interrupted write are removed.
+// One writer at a time: holds a lock on the directory until destroyed. Leftovers of an interrupted write are
+// removed.
 class Store {
  public:
   // The directory must exist.

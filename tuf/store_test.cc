@@ -1,4 +1,5 @@
-// Why: the trusted metadata is the device's memory of what it has seen; a torn file there is a rollback for free.
+// Why: the trusted metadata is the device's memory of what it has seen; a torn file there is a rollback for
+// free.
 #include "tuf/store.h"
 
 #include <gtest/gtest.h>
@@ -21,7 +22,10 @@ class StoreTest : public testing::Test {
     directory_ = ::mkdtemp(pattern.data());
   }
   ~StoreTest() override { fs::remove_all(directory_); }
-  std::size_t files() const { return static_cast<std::size_t>(std::distance(fs::directory_iterator(directory_), fs::directory_iterator())); }
+  std::size_t files() const {
+    return static_cast<std::size_t>(
+        std::distance(fs::directory_iterator(directory_), fs::directory_iterator()));
+  }
   std::string directory_;
 };
 

@@ -6,7 +6,8 @@ namespace tuf {
 
 Result<void> check_file(const FileMeta& meta, std::string_view bytes, std::string_view what) {
   if (meta.length && *meta.length != bytes.size())
-    return fail(Error::Kind::mismatch, fmt::format("{}: {} bytes, {} signed for", what, bytes.size(), *meta.length));
+    return fail(Error::Kind::mismatch,
+                fmt::format("{}: {} bytes, {} signed for", what, bytes.size(), *meta.length));
   if (meta.hashes.empty()) return {};
   Measure measure(meta.hashes);
   measure.add(bytes);
@@ -30,8 +31,13 @@ Result<void> TrustedSet::update_root(std::string_view bytes) {
   if (!envelope) return std::unexpected(envelope.error());
   auto next = read_root(*envelope, ids_);
   if (!next) return std::unexpected(next.error());
-  if (auto good = verify_role(*envelope, root_.keys, root_.roles.at("root"), "new root, by the current root's keys"); !good) return good;
-  if (auto good = verify_role(*envelope, next->keys, next->roles.at("root"), "new root, by its own keys"); !good) return good;
+  if (auto good =
+          verify_role(*envelope, root_.keys, root_.roles.at("root"), "new root, by the current root's keys");
+      !good)
+    return good;
+  if (auto good = verify_role(*envelope, next->keys, next->roles.at("root"), "new root, by its own keys");
+      !good)
+    return good;
   if (next->version != root_.version + 1)
     return fail(next->version <= root_.version ? Error::Kind::rollback : Error::Kind::mismatch,
                 fmt::format("root: version {} after version {}", next->version, root_.version));
@@ -41,7 +47,8 @@ Result<void> TrustedSet::update_root(std::string_view bytes) {
 
 Result<void> TrustedSet::check_expiry(const Common& common, std::string_view what) const {
   if (common.expires > now_) return {};
-  return fail(Error::Kind::expired, fmt::format("{}: version {} expired at {}", what, common.version, write_date(common.expires)));
+  return fail(Error::Kind::expired,
+              fmt::format("{}: version {} expired at {}", what, common.version, write_date(common.expires)));
 }
 
 Result<void> TrustedSet::finish_root() const { return check_expiry(root_, "root"); }
@@ -49,7 +56,8 @@ Result<void> TrustedSet::finish_root() const { return check_expiry(root_, "root"
 Result<Timestamp> TrustedSet::read_signed_timestamp(std::string_view bytes) const {
   const auto envelope = open_envelope(bytes, "timestamp");
   if (!envelope) return std::unexpected(envelope.error());
-  if (auto good = verify_role(*envelope, root_.keys, root_.roles.at("timestamp"), "timestamp"); !good) return std::unexpected(good.error());
+  if (auto good = verify_role(*envelope, root_.keys, root_.roles.at("timestamp"), "timestamp"); !good)
+    return std::unexpected(good.error());
   return read_timestamp(*envelope);
 }
 
@@ -65,11 +73,12 @@ Result<TrustedSet::Step> TrustedSet::update_timestamp(std::string_view bytes) {
   if (!next) return std::unexpected(next.error());
   if (timestamp_) {
     if (next->version < timestamp_->version)
-      return fail(Error::Kind::rollback, fmt::format("timestamp: version {} after version {}", next->version, timestamp_->version));
+      return fail(Error::Kind::rollback,
+                  fmt::format("timestamp: version {} after version {}", next->version, timestamp_->version));
     if (next->version == timestamp_->version) return Step::same_version;
     if (next->snapshot.version < timestamp_->snapshot.version)
-      return fail(Error::Kind::rollback, fmt::format("timestamp: names snapshot version {} after version {}", next->snapshot.version,
-                                                     timestamp_->snapshot.version));
+      return fail(Error::Kind::rollback, fmt::format("timestamp: names snapshot version {} after version {}",
+                                                     next->snapshot.version, timestamp_->snapshot.version));
   }
   if (auto good = check_expiry(*next, "timestamp"); !good) return std::unexpected(good.error());
   timestamp_ = std::move(*next);
@@ -81,14 +90,15 @@ Result<void> TrustedSet::finish_timestamp() const { return check_expiry(*timesta
 Result<Snapshot> TrustedSet::read_signed_snapshot(std::string_view bytes) const {
   const auto envelope = open_envelope(bytes, "snapshot");
   if (!envelope) return std::unexpected(envelope.error());
-  if (auto good = verify_role(*envelope, root_.keys, root_.roles.at("snapshot"), "snapshot"); !good) return std::unexpected(good.error());
+  if (auto good = verify_role(*envelope, root_.keys, root_.roles.at("snapshot"), "snapshot"); !good)
+    return std::unexpected(good.error());
   return read_snapshot(*envelope);
 }
 
 Result<void> TrustedSet::check_current(const Snapshot& snapshot) const {
   if (snapshot.version != timestamp_->snapshot.version)
-    return fail(Error::Kind::mismatch,
-                fmt::format("snapshot: version {}, the timestamp names {}", snapshot.version, timestamp_->snapshot.version));
+    return fail(Error::Kind::mismatch, fmt::format("snapshot: version {}, the timestamp names {}",
+                                                   snapshot.version, timestamp_->snapshot.version));
   return check_expiry(snapshot, "snapshot");
 }
 
@@ -96,7 +106,8 @@ Result<bool> TrustedSet::adopt_snapshot(std::string_view bytes) {
   auto kept = read_signed_snapshot(bytes);
   if (!kept) return std::unexpected(kept.error());
   snapshot_ = std::move(*kept);
-  return check_current(*snapshot_).has_value() && check_file(timestamp_->snapshot, bytes, "snapshot").has_value();
+  return check_current(*snapshot_).has_value() &&
+         check_file(timestamp_->snapshot, bytes, "snapshot").has_value();
 }
 
 Result<void> TrustedSet::update_snapshot(std::string_view bytes) {
@@ -107,10 +118,11 @@ Result<void> TrustedSet::update_snapshot(std::string_view bytes) {
   if (snapshot_) {
     for (const auto& [name, known] : snapshot_->meta) {
       const auto now = next->meta.find(name);
-      if (now == next->meta.end()) return fail(Error::Kind::rollback, fmt::format("snapshot: {} has gone", name));
+      if (now == next->meta.end())
+        return fail(Error::Kind::rollback, fmt::format("snapshot: {} has gone", name));
       if (now->second.version < known.version)
-        return fail(Error::Kind::rollback,
-                    fmt::format("snapshot: names {} version {} after version {}", name, now->second.version, known.version));
+        return fail(Error::Kind::rollback, fmt::format("snapshot: names {} version {} after version {}", name,
+                                                       now->second.version, known.version));
     }
   }
   snapshot_ = std::move(*next);
@@ -119,11 +131,13 @@ Result<void> TrustedSet::update_snapshot(std::string_view bytes) {
 
 Result<FileMeta> TrustedSet::targets_meta(const std::string& role) const {
   const auto meta = snapshot_->meta.find(role + ".json");
-  if (meta == snapshot_->meta.end()) return fail(Error::Kind::mismatch, fmt::format("the snapshot does not name the role \"{}\"", role));
+  if (meta == snapshot_->meta.end())
+    return fail(Error::Kind::mismatch, fmt::format("the snapshot does not name the role \"{}\"", role));
   return meta->second;
 }
 
-Result<Targets> TrustedSet::check_targets(std::string_view bytes, const std::string& role, const KeyRing& keys, const RoleKeys& wanted) const {
+Result<Targets> TrustedSet::check_targets(std::string_view bytes, const std::string& role,
+                                          const KeyRing& keys, const RoleKeys& wanted) const {
   const std::string what = "targets role \"" + role + "\"";
   const auto meta = targets_meta(role);
   if (!meta) return std::unexpected(meta.error());
@@ -134,7 +148,8 @@ Result<Targets> TrustedSet::check_targets(std::string_view bytes, const std::str
   auto out = read_targets(*envelope, ids_);
   if (!out) return out;
   if (out->version != meta->version)
-    return fail(Error::Kind::mismatch, fmt::format("{}: version {}, the snapshot names {}", what, out->version, meta->version));
+    return fail(Error::Kind::mismatch,
+                fmt::format("{}: version {}, the snapshot names {}", what, out->version, meta->version));
   if (auto good = check_expiry(*out, what); !good) return std::unexpected(good.error());
   return out;
 }
