@@ -46,7 +46,8 @@ Case read_case(const fs::path& path) {
   Case out;
   std::string current;
   bool hexadecimal = false, expected = false;
-  for (const auto line : base::split(buffer.str(), '\n')) {
+  const std::string text = buffer.str();
+  for (const auto line : base::split(text, '\n')) {
     if (line == "===") {
       expected = true;
       continue;
@@ -74,7 +75,7 @@ void tell(const result::Evidence& evidence, int depth, std::string& out) {
   if (evidence.site) {
     out += fmt::format(" @ {}", base::escape_terminal(evidence.site->file));
     if (evidence.site->line) out += fmt::format(":{}", evidence.site->line);
-    out += fmt::format(" `{}`", evidence.secret ? "(masked)" : base::escape_terminal(evidence.site->words));
+    out += fmt::format(" `{}`", base::escape_terminal(evidence.site->words));
   }
   out += "\n";
   for (const auto& part : evidence.parts) tell(part, depth + 1, out);

@@ -34,6 +34,10 @@ std::vector<derive::ProgramFacts> analyse_programs(const std::vector<derive::Pro
   std::vector<std::size_t> index;  // of the program that each function reads
   for (std::size_t i = 0; i < programs.size(); ++i) {
     const derive::ProgramFile& file = programs[i];
+    if (!file.not_read.empty()) {
+      facts[i] = unread(file, file.not_read);
+      continue;
+    }
     if (file.kind == effects::Program::Kind::script) {
       work.push_back([&] { return bytes_of(derive::to_bytes(derive::facts_of_script(base::as_text(file.bytes), file.path, environment, models))); });
       index.push_back(i);

@@ -34,9 +34,11 @@ std::vector<ProgramFile> find_programs(const unpack::Firmware& firmware) {
     if (bytes.empty()) continue;
     if (elf::is_elf(bytes)) {
       const bool library = node.path.ends_with(".so") || node.path.find(".so.") != std::string::npos || node.path.ends_with(".ko") || node.path.ends_with(".o");
-      out.push_back({node.path, library ? effects::Program::Kind::library : effects::Program::Kind::binary, bytes});
+      out.push_back({node.path, library ? effects::Program::Kind::library : effects::Program::Kind::binary, bytes, {}});
     } else if (bytes.size() <= kLargestScript && (shell::looks_like_script(base::as_text(base::clipped(bytes, 0, 256))) || (is_text(bytes) && is_start_up_path(node.path)))) {
-      out.push_back({node.path, effects::Program::Kind::script, bytes});
+      // `#!/bin/sh` and then `<?`: the shell sees what another interpreter makes of it.
+      const bool template_text = base::as_text(base::clipped(bytes, 0, 4096)).find("<?") != std::string_view::npos;
+      out.push_back({node.path, effects::Program::Kind::script, bytes, template_text ? "a template; the script that it becomes is made at run time" : ""});
     }
   }
   return out;

@@ -13,6 +13,7 @@ struct ProgramFile {
   std::string path;
   effects::Program::Kind kind{};
   base::ByteView bytes;
+  std::string not_read;  // why its text cannot be read as it stands; empty when it can
 };
 
 // Sorted by path. A file with several names counts once a name, a symbolic link not at all.

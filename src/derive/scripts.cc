@@ -161,7 +161,7 @@ class ScriptReader {
     }
     Invocation io;
     read_redirects(index, command, io);
-    if (effective.name.empty()) return;
+    if (effective.name.empty() || command.calls_function || !effective.peer.empty()) return;  // a function's body follows; another host is not this device
     const auto model = models_.commands.find(effective.name);
     if (model == models_.commands.end()) {
       if (!models_.known_commands.contains(effective.name)) run_program(index, command, effective);

@@ -67,7 +67,6 @@ Effect account(const std::string& path, std::uint32_t line, std::string_view wor
   effect.site.words = std::string(words);
   effect.object.value = std::string(user);
   effect.notes["account"] = std::string(user);
-  effect.notes["secret"] = "yes";
   return effect;
 }
 
@@ -82,6 +81,7 @@ void read_accounts(ProgramFacts& facts, std::string_view text, const std::map<st
     if (shell != shells.end() && refuses_logins(shell->second)) continue;
     const std::string field(fields[1]);
     Effect effect = account(facts.program.path, number, line, fields[0]);
+    effect.notes["secret"] = field;
     if (field.empty()) {
       effect.notes["password"] = "none";
       effect.notes["says"] = "an empty password";

@@ -69,7 +69,7 @@ std::string place(const effects::Site& site) {
 void tell_evidence(Writer& out, const result::Evidence& evidence, unsigned indent) {
   out.paragraph(shown(evidence.says) + (evidence.assumed ? " (assumed)" : ""), indent, "- ");
   if (evidence.site) {
-    std::string words = evidence.secret && !out.options_.show_secrets ? "(masked)" : shown(evidence.site->words.substr(0, 300));
+    std::string words = shown((out.options_.show_secrets && !evidence.secret_words.empty() ? evidence.secret_words : evidence.site->words).substr(0, 300));
     out.paragraph(out.dim(place(*evidence.site) + (words.empty() ? "" : ":  " + words)), indent + 2);
   }
   for (const auto& part : evidence.parts) tell_evidence(out, part, indent + 2);

@@ -38,18 +38,11 @@ Json map_of(const std::map<std::string, std::string>& map) {
 
 constexpr std::string_view kMasked = "(masked)";
 
-// Words of secret evidence are kept to their place only.
-effects::Site shown(const effects::Site& site, bool secret, bool show_secrets) {
-  effects::Site copy = site;
-  if (secret && !show_secrets && !copy.words.empty()) copy.words = std::string(kMasked);
-  return copy;
-}
-
 Json to_json(const Evidence& evidence, bool show_secrets) {
   Json json{{"says", out(evidence.says)}};
-  if (evidence.site) json["site"] = effects::to_json(shown(*evidence.site, evidence.secret, show_secrets));
+  if (evidence.site) json["site"] = effects::to_json(*evidence.site);
   if (evidence.assumed) json["assumed"] = true;
-  if (evidence.secret) json["secret"] = true;
+  if (!evidence.secret_words.empty() && show_secrets) json["secret_words"] = out(evidence.secret_words);
   if (!evidence.parts.empty()) json["parts"] = Json::array();
   for (const auto& part : evidence.parts) json["parts"].push_back(to_json(part, show_secrets));
   return json;
@@ -60,7 +53,7 @@ Evidence evidence_from(const Json& json, int depth = 0) {
   evidence.says = text_at(json, "says");
   if (member(json, "site").is_object()) evidence.site = effects::site_from_json(member(json, "site"));
   evidence.assumed = flag_at(json, "assumed");
-  evidence.secret = flag_at(json, "secret");
+  evidence.secret_words = text_at(json, "secret_words");
   if (depth < 64)
     for (const auto& part : member(json, "parts")) evidence.parts.push_back(evidence_from(part, depth + 1));
   return evidence;
@@ -79,7 +72,7 @@ Json to_json(const Finding& finding, bool show_secrets) {
     for (const auto& limb : finding.hidden) json["hidden"].push_back({{"limb", limb.limb}, {"state", key(limb.state)}, {"quote", out(limb.quote)}});
   }
   json["occurrences"] = Json::array();
-  for (const auto& occurrence : finding.occurrences) json["occurrences"].push_back({{"site", effects::to_json(shown(occurrence.site, finding.evidence.secret, show_secrets))}, {"says", out(occurrence.says)}});
+  for (const auto& occurrence : finding.occurrences) json["occurrences"].push_back({{"site", effects::to_json(occurrence.site)}, {"says", out(occurrence.says)}});
   json["fingerprints"] = map_of(finding.fingerprints);
   json["effects"] = finding.effects;
   if (!finding.accepted.empty()) json["accepted"] = out(finding.accepted);
@@ -200,8 +193,10 @@ effects::Effect shown(const effects::Effect& effect, bool show_secrets) {
   effects::Effect copy = effect;
   const auto secret = copy.notes.find("secret");
   if (secret == copy.notes.end() || show_secrets) return copy;
+  const std::string value = secret->second;
+  for (std::string* text : {&copy.site.words, &copy.object.value, &copy.target.value})
+    for (auto at = value.empty() ? std::string::npos : text->find(value); at != std::string::npos; at = text->find(value, at + kMasked.size())) text->replace(at, value.size(), kMasked);
   secret->second = std::string(kMasked);
-  if (!copy.site.words.empty()) copy.site.words = std::string(kMasked);
   return copy;
 }
 

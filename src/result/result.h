@@ -31,7 +31,7 @@ struct Evidence {
   std::string says;                  // one sentence
   std::optional<effects::Site> site; // on a leaf
   bool assumed = false;              // this link was not shown
-  bool secret = false;               // words are masked unless --show-secrets
+  std::string secret_words;          // the site's words unmasked; empty when they hold no secret. Shown with --show-secrets only
   std::vector<Evidence> parts;
 };
 

@@ -147,7 +147,7 @@ result::Finding finding_of(const Rule& rule, const Graph& graph, const SeverityT
       for (const auto& replaced : sink.replaced) add_unique(finding.targets, replaced);
       if (sink.replaced.empty()) add_unique(finding.targets, sink.target.empty() ? sink.object.value : sink.target.value);
     }
-    if (&match != &main && finding.occurrences.size() < 50) finding.occurrences.push_back({sink.site, std::string(effects::title(sink.kind))});
+    if (&match != &main && finding.occurrences.size() < 50) finding.occurrences.push_back({masked_site(sink), std::string(effects::title(sink.kind))});
   }
   for (const EffectId id : main.chain) assumed = assumed || graph.effects[id].assumed;
   for (const auto i : main.edges) assumed = assumed || graph.edges[i].assumed;

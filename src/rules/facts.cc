@@ -28,7 +28,6 @@ bool is_check(const Effect& effect) { return effect.kind == Kind::verify_signatu
 std::string secret_of(const Effect& effect) {
   const auto note = effect.notes.find("password");
   if (note != effect.notes.end()) return note->second == "none" ? "empty" : note->second;
-  if (effect.kind == Kind::open_shell) return "none";
   return effect.notes.contains("secret") ? "constant" : "none";
 }
 

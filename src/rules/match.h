@@ -26,6 +26,7 @@ std::string verified(const effects::Graph& graph, const Match& match);  // yes, 
 // wording.cc: sentences and evidence.
 std::string worded(std::string_view sentence, const effects::Graph& graph, const Match& match, const result::Finding& finding);
 result::Evidence evidence_of(const Rule& rule, const effects::Graph& graph, const Match& match, const result::Finding& finding);
+effects::Site masked_site(const effects::Effect& effect);  // the secret that the effect names is taken out of the words
 std::string peer_text(const effects::Endpoint& peer);
 
 }  // namespace rules

@@ -54,17 +54,33 @@ std::string what_it_does(const Effect& effect) {
   return out;
 }
 
+// The secret goes, the words around it stay.
+void mask(std::string& words, const std::string& secret) {
+  if (secret.empty()) return;
+  for (auto at = words.find(secret); at != std::string::npos; at = words.find(secret, at + 8)) words.replace(at, secret.size(), "(masked)");
+}
+
 result::Evidence leaf(const Effect& effect, std::string says) {
   result::Evidence out;
   out.says = std::move(says);
   out.site = effect.site;
   out.assumed = effect.assumed;
-  out.secret = effect.notes.contains("secret");
+  const auto secret = effect.notes.find("secret");
+  if (secret != effect.notes.end()) {
+    out.secret_words = effect.site.words;
+    mask(out.site->words, secret->second);
+  }
   if (effect.assumed) out.says += " (assumed: " + effect.assumption + ")";
   return out;
 }
 
 }  // namespace
+
+effects::Site masked_site(const Effect& effect) {
+  effects::Site site = effect.site;
+  if (const auto secret = effect.notes.find("secret"); secret != effect.notes.end()) mask(site.words, secret->second);
+  return site;
+}
 
 std::string worded(std::string_view sentence, const Graph& graph, const Match& match, const result::Finding& finding) {
   const Effect& source = graph.effects[match.chain.front()];
@@ -128,7 +144,7 @@ result::Evidence evidence_of(const Rule& rule, const Graph& graph, const Match& 
   }
   result::Evidence trigger;
   trigger.says = "trigger: " + trigger_words(finding.trigger);
-  for (std::size_t i = 1; i < finding.triggers.size() && i < 6; ++i) trigger.parts.push_back({"also: " + trigger_words(finding.triggers[i]), {}, false, false, {}});
+  for (std::size_t i = 1; i < finding.triggers.size() && i < 6; ++i) trigger.parts.push_back({"also: " + trigger_words(finding.triggers[i]), {}, false, {}, {}});
   root.parts.push_back(std::move(trigger));
   return root;
 }
