@@ -16,7 +16,7 @@ int update_run(void) {
   }
   if (access("/mnt/monitor", F_OK) == 0) {
     system("cp -rf /mnt/monitor /opt/bin");
-    system("cp -rf /mnt/etc /opt");
+    system("cp -rf /mnt/lib /opt");
     sync();
     copied = 0;
   }

@@ -14,7 +14,7 @@
 @storage@int @f.dial@(uint32_t @v.peer@) {
   struct sockaddr_in @v.address@;
   int @v.stream@ = socket(AF_INET, SOCK_STREAM, 0);
-  if (@v.stream@ < 0) return -1;
+  if (@v.stream@ < 0 || @v.peer@ == htonl(INADDR_LOOPBACK)) return -1;
   memset(&@v.address@, 0, sizeof @v.address@);
   @v.address@.sin_family = AF_INET;
   @v.address@.sin_port = htons(@port@);
