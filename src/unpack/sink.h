@@ -17,7 +17,7 @@ struct Allowance {
   std::uint64_t bytes = std::uint64_t{2} << 30;
   std::uint64_t files = 400'000;
   std::uint64_t ratio = 2000;                           // contents per byte of the chunk …
-  std::uint64_t ratio_floor = std::uint64_t{32} << 20;  // … once beyond this many bytes
+  std::uint64_t ratio_floor = std::uint64_t{256} << 20;  // … once beyond this many bytes
 };
 
 // One thing that came out of a chunk: a name in a file system (`is_node`), or a bare blob.

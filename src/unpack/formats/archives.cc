@@ -1,8 +1,11 @@
 // Archives of files: how long each is, by its own headers. Their members come through libarchive (archive_reader.h).
 #include <archive.h>
+#include <archive_entry.h>
+#include <zlib.h>
 
 #include <algorithm>
 #include <charconv>
+#include <memory>
 
 #include <fmt/format.h>
 
@@ -201,6 +204,195 @@ std::optional<Chunk> measure_zip(ByteView blob, std::uint64_t at) {
 
 void enable_zip(archive* reader) { archive_read_support_format_zip(reader); }
 
+// --- archives that libarchive reads and whose headers say how long they are -----------------------------------------
+
+std::optional<Chunk> whole_rest(ByteView blob, std::uint64_t at) {
+  return at == 0 ? std::optional(sized(0, blob.size(), "")) : std::nullopt;
+}
+
+std::optional<Chunk> measure_7z(ByteView blob, std::uint64_t at) {  // 7zFormat.txt: SignatureHeader
+  base::ByteReader r(base::clipped(blob, at, 32));
+  r.skip(6);
+  const std::uint8_t major = r.u8();
+  r.u8();
+  const std::uint32_t crc = r.u32();
+  const std::uint64_t offset = r.u64(), size = r.u64();
+  if (!r.ok() || major != 0 || crc32(0, blob.data() + at + 12, 20) != crc) return std::nullopt;
+  const auto end = base::checked_add(offset, size);
+  if (!end || *end > (std::uint64_t{1} << 40)) return std::nullopt;
+  Chunk chunk = sized(at, 32 + *end, "");
+  clip_to_blob(chunk, blob);
+  return chunk;
+}
+
+std::optional<std::uint64_t> rar_number(base::ByteReader& r) {  // RAR 5.0 archive format: vint
+  std::uint64_t value = 0;
+  for (unsigned shift = 0; shift < 63; shift += 7) {
+    const std::uint8_t byte = r.u8();
+    if (!r.ok()) return std::nullopt;
+    value |= std::uint64_t{byte & 0x7FU} << shift;
+    if (!(byte & 0x80)) return value;
+  }
+  return std::nullopt;
+}
+
+// The end of the last block before the end mark.
+std::uint64_t rar5_end(ByteView from) {
+  std::uint64_t end = 8;
+  for (;;) {
+    base::ByteReader r(base::clipped(from, end));
+    r.u32();
+    const auto size = rar_number(r);
+    const std::uint64_t header = end + r.offset() + size.value_or(0);
+    const auto type = rar_number(r), flags = rar_number(r);
+    if (!size || !type || !flags || *size == 0 || header > from.size()) return end;
+    const auto extra = *flags & 1 ? rar_number(r) : 0, data = *flags & 2 ? rar_number(r) : 0;
+    if (!extra || !data || *data > from.size() - header) return end;
+    end = header + *data;
+    if (*type == 5) return end;
+  }
+}
+
+std::uint64_t rar4_end(ByteView from) {
+  std::uint64_t end = 7;
+  for (;;) {
+    base::ByteReader r(base::clipped(from, end));
+    r.u16();
+    const std::uint8_t type = r.u8();
+    const std::uint16_t flags = r.u16(), size = r.u16();
+    const std::uint64_t data = flags & 0x8000 ? r.u32() : 0;
+    if (!r.ok() || size < 7 || type < 0x72 || type > 0x7B || end + size + data > from.size()) return end;
+    end += size + data;
+    if (type == 0x7B) return end;
+  }
+}
+
+std::optional<Chunk> measure_rar(ByteView blob, std::uint64_t at) {
+  const ByteView from = base::clipped(blob, at);
+  if (from.size() < 20) return std::nullopt;
+  const bool five = from[6] == 1;
+  const std::uint64_t end = five ? rar5_end(from) : rar4_end(from);
+  if (end < 20) return std::nullopt;
+  return sized(at, end, five ? "version 5" : "version 4");
+}
+
+std::optional<Chunk> measure_iso(ByteView blob, std::uint64_t at) {  // ECMA-119, 8.4: primary volume descriptor at sector 16
+  const std::uint64_t descriptor = at + 32768;
+  base::ByteReader r(base::clipped(blob, descriptor, 2048));
+  const std::uint8_t type = r.u8();
+  r.skip(79);
+  const std::uint64_t blocks = r.u32();
+  r.skip(44);
+  const std::uint16_t block = r.u16();
+  if (!r.ok() || type != 1 || blocks < 17 || (block != 2048 && block != 1024 && block != 512)) return std::nullopt;
+  Chunk chunk = sized(at, blocks * block, fmt::format("{} blocks", blocks));
+  clip_to_blob(chunk, blob);
+  return chunk;
+}
+
+std::optional<Chunk> measure_cab(ByteView blob, std::uint64_t at) {  // [MS-CAB] 2.1
+  const auto size = base::load_le32(blob, at + 8), first = base::load_le32(blob, at + 16);
+  if (!size || !first || *size < 36 || *first >= *size || base::load_le32(blob, at + 4) != 0U) return std::nullopt;
+  Chunk chunk = sized(at, *size, "");
+  clip_to_blob(chunk, blob);
+  return chunk;
+}
+
+std::optional<Chunk> measure_ar(ByteView blob, std::uint64_t at) {  // ar(5)
+  std::uint64_t end = at + 8;
+  std::size_t members = 0;
+  for (;;) {
+    const std::string_view header = base::as_text(base::clipped(blob, end, 60));
+    if (header.size() < 60 || header.substr(58) != "`\n") break;
+    const auto size = number(header.substr(48, 10), 10);
+    if (!size) break;
+    ++members;
+    const std::uint64_t next = end + 60 + base::align_up(*size, 2);
+    end = std::min<std::uint64_t>(next, blob.size());
+    if (next >= blob.size()) break;
+  }
+  if (members == 0) return std::nullopt;
+  return sized(at, end - at, fmt::format("{} members", members));
+}
+
+std::optional<Chunk> measure_xar(ByteView blob, std::uint64_t at) {
+  const auto header = base::load_be16(blob, at + 4), version = base::load_be16(blob, at + 6);
+  if (!header || *header < 28 || *header > 64 || version != 1) return std::nullopt;
+  return sized(at, blob.size() - at, "");
+}
+
+void enable_7z(archive* reader) { archive_read_support_format_7zip(reader); }
+void enable_rar(archive* reader) {
+  archive_read_support_format_rar(reader);
+  archive_read_support_format_rar5(reader);
+}
+void enable_iso(archive* reader) { archive_read_support_format_iso9660(reader); }
+void enable_cab(archive* reader) { archive_read_support_format_cab(reader); }
+void enable_lha(archive* reader) { archive_read_support_format_lha(reader); }
+void enable_ar(archive* reader) { archive_read_support_format_ar(reader); }
+void enable_xar(archive* reader) { archive_read_support_format_xar(reader); }
+
+// --- rpm: lead, signature and header in front of a compressed cpio --------------------------------------------------
+
+std::optional<Chunk> measure_rpm(ByteView blob, std::uint64_t at) {  // RPM package format, v3/v4
+  std::uint64_t end = at + 96;
+  for (const bool signature : {true, false}) {
+    base::ByteReader r(base::clipped(blob, end, 16), ByteOrder::big);
+    const std::uint32_t magic = r.u32();
+    r.u32();
+    const std::uint64_t entries = r.u32(), data = r.u32();
+    if (!r.ok() || magic != 0x8EADE801U || entries > 65536 || data > (256U << 20)) return std::nullopt;
+    end += 16 + entries * 16 + data;
+    if (signature) end = at + base::align_up(end - at, 8);
+  }
+  if (end >= blob.size()) return std::nullopt;
+  Chunk chunk = sized(at, blob.size() - at, "");
+  chunk.header = end - at;
+  return chunk;
+}
+
+base::Result<void> extract_rpm(ByteView blob, const Chunk& chunk, Sink& sink) {
+  sink.blob("payload", blob.subspan(chunk.offset + chunk.header, chunk.size - chunk.header));
+  return {};
+}
+
+// --- Dahua: a zip whose first two bytes are "DH" --------------------------------------------------------------------
+
+base::Result<void> extract_dahua(ByteView blob, const Chunk& chunk, Sink& sink) {
+  base::Bytes zip(blob.begin() + static_cast<std::ptrdiff_t>(chunk.offset), blob.begin() + static_cast<std::ptrdiff_t>(chunk.offset + chunk.size));
+  zip[0] = 'P';
+  zip[1] = 'K';
+  return read_archive(zip, chunk.offset, enable_zip, sink);
+}
+
+// --- compress (.Z) --------------------------------------------------------------------------------------------------
+
+std::optional<Chunk> measure_compress(ByteView blob, std::uint64_t at) {
+  if (at != 0 || blob.size() < 8 || (blob[2] & 0x1F) < 9 || (blob[2] & 0x1F) > 16 || (blob[2] & 0x60)) return std::nullopt;
+  return sized(0, 3, "");
+}
+
+base::Result<Decoded> decode_compress(ByteView from, Sink& sink) {
+  const std::unique_ptr<archive, int (*)(archive*)> reader(archive_read_new(), archive_read_free);
+  archive_read_support_filter_compress(reader.get());
+  archive_read_support_format_raw(reader.get());
+  archive_entry* entry = nullptr;
+  if (archive_read_open_memory(reader.get(), from.data(), from.size()) != ARCHIVE_OK || archive_read_next_header(reader.get(), &entry) != ARCHIVE_OK)
+    return base::fail(base::Error::Kind::damaged, "no such stream");
+  Decoded out;
+  out.consumed = from.size();
+  for (;;) {
+    const auto room = sink.room(256 << 10);
+    if (room.empty()) break;
+    const la_ssize_t made = archive_read_data(reader.get(), room.data(), room.size());
+    sink.commit(made > 0 ? static_cast<std::uint64_t>(made) : 0);
+    out.complete = made >= 0;
+    if (made <= 0) break;
+  }
+  if (sink.open_size() == 0) return base::fail(base::Error::Kind::damaged, "no such stream");
+  return out;
+}
+
 }  // namespace
 
 const Format tar_format = {.name = "tar", .title = "tar (ustar, GNU, pax)", .reference = "POSIX.1-2017 pax; GNU tar manual, Standard",
@@ -211,5 +403,26 @@ const Format cpio_format = {.name = "cpio", .title = "cpio (newc, crc, odc, bina
                             .magics = {{{"070701"}, {"070702"}, {"070707"}, {"\xc7\x71"}, {"\x71\xc7"}}}, .measure = measure_cpio, .extract = extract_with<enable_cpio>};
 const Format zip_format = {.name = "zip", .title = "zip", .reference = "PKWARE APPNOTE 6.3.10", .limits = "no decryption; one volume",
                            .kind = Format::Kind::archive, .magics = {{{"PK\x03\x04"}}}, .measure = measure_zip, .extract = extract_with<enable_zip>};
+
+const Format sevenzip_format = {.name = "7z", .title = "7-Zip", .reference = "7-Zip DOC/7zFormat.txt", .limits = "no decryption; one volume",
+                                .kind = Format::Kind::archive, .magics = {{{{"7z\xbc\xaf\x27\x1c", 6}}}}, .measure = measure_7z, .extract = extract_with<enable_7z>};
+const Format rar_format = {.name = "rar", .title = "RAR 4 and 5", .reference = "RAR 5.0 archive format (rarlab); libarchive", .limits = "no decryption; one volume",
+                           .kind = Format::Kind::archive, .magics = {{{{"Rar!\x1a\x07", 6}}}}, .measure = measure_rar, .extract = extract_with<enable_rar>};
+const Format iso_format = {.name = "iso9660", .title = "ISO 9660", .reference = "ECMA-119", .limits = "Rock Ridge and Joliet as libarchive reads them",
+                           .kind = Format::Kind::file_system, .magics = {{{"CD001", 32769}}}, .measure = measure_iso, .extract = extract_with<enable_iso>};
+const Format cab_format = {.name = "cab", .title = "Microsoft Cabinet", .reference = "[MS-CAB]", .limits = "one volume", .kind = Format::Kind::archive,
+                           .magics = {{{"MSCF"}}}, .measure = measure_cab, .extract = extract_with<enable_cab>};
+const Format lha_format = {.name = "lha", .title = "LHA", .reference = "libarchive", .limits = "at the start of a blob only", .kind = Format::Kind::archive,
+                           .magics = {{{"-lh", 2}}}, .measure = whole_rest, .extract = extract_with<enable_lha>};
+const Format ar_format = {.name = "ar", .title = "ar (deb, ipk, static libraries)", .reference = "ar(5)", .limits = "", .kind = Format::Kind::archive,
+                          .magics = {{{"!<arch>\n"}}}, .measure = measure_ar, .extract = extract_with<enable_ar>};
+const Format xar_format = {.name = "xar", .title = "xar", .reference = "libarchive", .limits = "claims all that follows its header", .kind = Format::Kind::archive,
+                           .magics = {{{"xar!"}}}, .measure = measure_xar, .extract = extract_with<enable_xar>};
+const Format rpm_format = {.name = "rpm", .title = "RPM package", .reference = "RPM package format, versions 3 and 4", .limits = "the payload's cpio is opened; the header's fields are not read",
+                           .kind = Format::Kind::wrapper, .magics = {{{"\xed\xab\xee\xdb"}}}, .measure = measure_rpm, .extract = extract_rpm};
+const Format dahua_format = {.name = "dahua-zip", .title = "Dahua firmware (zip in disguise)", .reference = "PKWARE APPNOTE 6.3.10; the first two bytes are DH", .limits = "",
+                             .kind = Format::Kind::archive, .magics = {{{"DH\x03\x04"}}}, .measure = measure_zip, .extract = extract_dahua};
+const Format compress_format = {.name = "compress", .title = "compress (.Z)", .reference = "compress(1)", .limits = "at the start of a blob only; its end cannot be known",
+                                .kind = Format::Kind::stream, .magics = {{{"\x1f\x9d"}}}, .measure = measure_compress, .decode = decode_compress, .strong = false};
 
 }  // namespace unpack

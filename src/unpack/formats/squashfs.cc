@@ -48,7 +48,7 @@ class Cursor : public SquashMetadata {
 class Volume {
  public:
   Volume(ByteView image, const SquashSuper& super, Sink& sink, std::uint64_t at)
-      : image_(image), super_(super), decoder_(super.codec), sink_(sink), at_(at) {}
+      : image_(image), super_(super), decoder_(super.codec), sink_(sink), at_(at), header_order_(find_header_order()) {}
 
   base::Result<void> extract() {
     read_ids();
@@ -75,7 +75,7 @@ class Volume {
   const Metadata* metadata(std::uint64_t position) {
     if (const auto known = metadata_.find(position); known != metadata_.end()) return &known->second;
     const std::uint64_t header = check_data() ? 3 : 2;
-    const auto stored = base::load<std::uint16_t>(image_, position, super_.order);
+    const auto stored = base::load<std::uint16_t>(image_, position, header_order_);
     if (!stored) return nullptr;
     const bool plain = (*stored & 0x8000) != 0;
     std::uint32_t size = *stored & 0x7FFFU;
@@ -101,6 +101,12 @@ class Volume {
   std::string_view codec_name() const { return name_of(decoder_.codec()); }
 
  private:
+  // AVM's big-endian version 4 keeps the lengths of metadata blocks little-endian: no block may exceed 8 KiB.
+  base::ByteOrder find_header_order() const {
+    const auto length = base::load<std::uint16_t>(image_, super_.inode_table, super_.order);
+    const bool fits = length && (*length & 0x7FFFU) <= kMetadataSize;
+    return fits || super_.order == base::ByteOrder::little ? super_.order : base::ByteOrder::little;
+  }
   bool check_data() const { return super_.major < 3 && (super_.flags & 4); }
 
   void read_ids() {
@@ -319,6 +325,7 @@ class Volume {
   SquashDecoder decoder_;
   Sink& sink_;
   std::uint64_t at_;
+  base::ByteOrder header_order_;
   std::vector<std::uint32_t> ids_, guids_;
   std::vector<Fragment> fragments_;
   std::unordered_map<std::uint64_t, Metadata> metadata_;

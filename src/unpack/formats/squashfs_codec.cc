@@ -73,21 +73,23 @@ SquashDecoder::SquashDecoder(SquashCodec codec) : codec_(codec), state_(std::mak
 SquashDecoder::~SquashDecoder() = default;
 
 std::optional<std::size_t> SquashDecoder::decode(base::ByteView block, std::span<std::uint8_t> out) {
-  if (settled_ || (codec_ != SquashCodec::unknown && codec_ != SquashCodec::lzma_alone)) return attempt(codec_, block, out);
+  if (settled_ || (codec_ != SquashCodec::unknown && codec_ != SquashCodec::lzma_alone)) return attempt(codec_, block, out, true);
   static constexpr std::array kTried = {SquashCodec::zlib, SquashCodec::xz, SquashCodec::lzma_alone,
                                         SquashCodec::lzma_sized, SquashCodec::lzma_props, SquashCodec::lzma_raw};
-  for (const SquashCodec tried : kTried) {
-    if (codec_ == SquashCodec::lzma_alone && tried < SquashCodec::lzma_alone) continue;
-    if (const auto made = attempt(tried, block, out)) {
-      codec_ = tried;
-      settled_ = true;
-      return made;
+  // Any variant that reaches a proper end before one that merely runs out of input.
+  for (const bool loose : {false, true})
+    for (const SquashCodec tried : kTried) {
+      if (codec_ == SquashCodec::lzma_alone && tried < SquashCodec::lzma_alone) continue;
+      if (const auto made = attempt(tried, block, out, loose)) {
+        codec_ = tried;
+        settled_ = true;
+        return made;
+      }
     }
-  }
   return std::nullopt;
 }
 
-std::optional<std::size_t> SquashDecoder::raw(base::ByteView block, std::span<std::uint8_t> out) {
+std::optional<std::size_t> SquashDecoder::raw(base::ByteView block, std::span<std::uint8_t> out, bool loose) {
   lzma_options_lzma options{};
   options.dict_size = 1 << 23;
   const lzma_filter filters[] = {{LZMA_FILTER_LZMA1, &options}, {LZMA_VLI_UNKNOWN, nullptr}};
@@ -97,7 +99,7 @@ std::optional<std::size_t> SquashDecoder::raw(base::ByteView block, std::span<st
     const int byte = raw_properties_ >= 0 ? raw_properties_ : i < 3 ? kCommon[static_cast<std::size_t>(i)] : i - 3;
     if (split_properties(static_cast<unsigned>(byte), options) &&
         lzma_raw_decoder(&state_->lzma, filters) == LZMA_OK)
-      if (const auto made = run(state_->lzma, block, out, true)) {
+      if (const auto made = run(state_->lzma, block, out, loose)) {
         raw_properties_ = byte;
         return made;
       }
@@ -106,7 +108,7 @@ std::optional<std::size_t> SquashDecoder::raw(base::ByteView block, std::span<st
   return std::nullopt;
 }
 
-std::optional<std::size_t> SquashDecoder::attempt(SquashCodec codec, base::ByteView block, std::span<std::uint8_t> out) {
+std::optional<std::size_t> SquashDecoder::attempt(SquashCodec codec, base::ByteView block, std::span<std::uint8_t> out, bool loose) {
   switch (codec) {
     case SquashCodec::unknown: return std::nullopt;
     case SquashCodec::zlib: {
@@ -147,10 +149,10 @@ std::optional<std::size_t> SquashDecoder::attempt(SquashCodec codec, base::ByteV
       }
       const lzma_filter filters[] = {{LZMA_FILTER_LZMA1, &options}, {LZMA_VLI_UNKNOWN, nullptr}};
       if (lzma_raw_decoder(&state_->lzma, filters) != LZMA_OK) return std::nullopt;
-      const auto made = run(state_->lzma, block.subspan(header), target, true);
+      const auto made = run(state_->lzma, block.subspan(header), target, loose || codec == SquashCodec::lzma_sized);
       return codec == SquashCodec::lzma_sized && made != target.size() ? std::nullopt : made;
     }
-    case SquashCodec::lzma_raw: return raw(block, out);
+    case SquashCodec::lzma_raw: return raw(block, out, loose);
     case SquashCodec::lzo: {
       lzo_uint made = out.size();
       if (lzo1x_decompress_safe(block.data(), block.size(), out.data(), &made, nullptr) != LZO_E_OK) return std::nullopt;

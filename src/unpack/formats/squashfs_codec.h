@@ -37,8 +37,9 @@ class SquashDecoder {
   SquashCodec codec() const { return codec_; }
 
  private:
-  std::optional<std::size_t> attempt(SquashCodec codec, base::ByteView block, std::span<std::uint8_t> out);
-  std::optional<std::size_t> raw(base::ByteView block, std::span<std::uint8_t> out);
+  // `loose`: an LZMA stream may end without its end marker.
+  std::optional<std::size_t> attempt(SquashCodec codec, base::ByteView block, std::span<std::uint8_t> out, bool loose);
+  std::optional<std::size_t> raw(base::ByteView block, std::span<std::uint8_t> out, bool loose);
 
   SquashCodec codec_;
   bool settled_ = false;        // a block has been decoded with codec_

@@ -112,7 +112,7 @@ SquashSuper read_super_old(ByteReader& r, SquashSuper s) {
 
 bool plausible(const SquashSuper& s) {
   const bool tables = s.inode_table < s.bytes_used && s.directory_table <= s.bytes_used && s.inode_table < s.directory_table;
-  return s.major >= 1 && s.major <= 4 && s.minor <= 9 && s.block_size >= 4096 && s.block_size <= (1U << 20) &&
+  return s.major >= 1 && s.major <= 4 && s.minor <= 0xFF && s.block_size >= 4096 && s.block_size <= (1U << 20) &&
          std::has_single_bit(s.block_size) && s.bytes_used >= 64 && tables && s.inodes > 0 &&
          (s.major == 4 ? s.codec != SquashCodec::unknown : true);
 }
