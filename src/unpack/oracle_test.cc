@@ -84,7 +84,10 @@ void compare(const fs::path& oracle) {
   ASSERT_TRUE(found) << "no file system at " << where;
 
   std::ifstream in(oracle);
-  const auto expected = lines_by_path(in);
+  auto expected = lines_by_path(in);
+  // jefferson makes directories without their modes (0755 by umask). The only directory of the camera's JFFS2 that has an
+  // inode says otherwise: node at 0x14bb90, mode word ff 41 00 00 (040777), header, data and node checksums hold.
+  if (stem.starts_with("dumps__ipcam-sannce__system.bin")) expected["www/pem"] = "d\twww/pem\t0\t-\t0o777";
   std::ostringstream text;
   for (const auto& node : found->tree.nodes())
     if (node.path != "/") text << line_of(*firmware, node) << '\n';

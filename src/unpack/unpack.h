@@ -47,4 +47,7 @@ struct WriteOptions {
 // say. `directory` is made; it must be empty if it exists. Errors: unreadable, with path and reason.
 base::Result<void> write_out(const Firmware& firmware, const std::string& directory, const WriteOptions& options = {});
 
+// The text of docs/formats.md, from the registry.
+std::string formats_page();
+
 }  // namespace unpack

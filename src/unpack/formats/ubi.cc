@@ -40,7 +40,7 @@ std::optional<EraseHeader> read_erase_header(ByteView blob, std::uint64_t at) {
 
 // The erase block's size: the distance to the next header on a power of two.
 std::uint64_t block_size(ByteView blob, std::uint64_t at) {
-  for (std::uint64_t size = 4096; size <= (8U << 20) && at + size < blob.size(); size *= 2)
+  for (std::uint64_t size = 512; size <= (8U << 20) && at + size < blob.size(); size *= 2)
     if (read_erase_header(blob, at + size)) return size;
   return 0;
 }
