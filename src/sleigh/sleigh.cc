@@ -239,6 +239,17 @@ std::string Translator::register_name(const Varnode& v) const {
   return parts_->translator.getRegisterName(parts_->reg, v.offset, v.size);
 }
 
+std::vector<Varnode> Translator::registers() const {
+  std::map<ghidra::VarnodeData, std::string> all;
+  parts_->translator.getAllRegisters(all);
+  std::vector<Varnode> out;
+  for (const auto& [v, unused] : all)
+    if (v.space == parts_->reg && v.size < 256) out.push_back({Space::reg, static_cast<std::uint8_t>(v.size), v.offset});
+  return out;
+}
+
+bool Translator::big_endian() const { return parts_->reg->isBigEndian(); }
+
 std::string_view Translator::user_op(std::uint64_t number) const {
   return number < parts_->user_ops.size() ? std::string_view(parts_->user_ops[number]) : std::string_view{};
 }

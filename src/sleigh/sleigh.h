@@ -79,6 +79,8 @@ class Translator {
 
   Varnode reg(std::string_view name) const;                // Space::none when there is no such register
   std::string register_name(const Varnode& varnode) const;  // empty when it is none
+  std::vector<Varnode> registers() const;                  // all of them, overlapping ones too
+  bool big_endian() const;                                 // of the register space
   std::string_view user_op(std::uint64_t number) const;
   std::string disassemble(std::uint64_t address, bool thumb);
 

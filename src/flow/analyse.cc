@@ -1,0 +1,167 @@
+// The order of work: find functions, decide which matter, run the roots, collect what was seen.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "flow/engine.h"
+
+namespace flow {
+
+Engine::Engine(const elf::Binary& binary, const sleigh::Machine& machine, sleigh::Translator& translator, const Budget& budget)
+    : elf_(binary), machine_(machine), translator_(translator), budget_(budget), code_(translator, machine),
+      temps_(CodeStore::temp_slots), big_(machine.order == base::ByteOrder::big), word_(machine.word) {
+  // A stack and a heap where no program has anything; 32-bit addresses on 32-bit machines.
+  if (word_ == 8) {
+    stack_low_ = 0x7FFF'0000'0000, stack_high_ = 0x7FFF'0040'0000;
+    heap_low_ = 0x6FFF'0000'0000, heap_high_ = 0x6FFF'0200'0000;
+  } else {
+    stack_low_ = 0xBE000000, stack_high_ = 0xBE400000;
+    heap_low_ = 0xB0000000, heap_high_ = 0xB2000000;
+  }
+  stack_top_ = stack_high_ - 0x8000;
+  for (const auto& name : machine.arguments) arg_regs_.push_back(code_.reg(name));
+  for (const auto& name : machine.syscall_arguments) sys_args_.push_back(code_.reg(name));
+  result_ = code_.reg(machine.result);
+  stack_ = code_.reg(machine.stack);
+  if (!machine.link.empty()) link_ = code_.reg(machine.link);
+  if (!machine.global.empty()) global_ = code_.reg(machine.global);
+  if (machine.delay_slots) t9_ = code_.reg("t9");
+  sys_number_ = code_.reg(machine.syscall_number);
+  global_value_ = binary.mips_gp;
+  for (std::uint64_t i = 0; i < 65536; ++i) {
+    const auto name = translator.user_op(i);
+    if (name.empty()) break;
+    is_syscall_op_.push_back(std::find(machine.syscall_ops.begin(), machine.syscall_ops.end(), name) != machine.syscall_ops.end());
+  }
+  root_limit_ = budget.steps;
+}
+
+Program Engine::run() {
+  find_starts();
+  if (elf_.is_stripped) scan_calls();
+  const auto drain = [&] {
+    while (!queue_.empty() && !out_of_budget_) {
+      std::sort(queue_.begin(), queue_.end(), std::greater<>());
+      const auto batch = std::move(queue_);
+      queue_.clear();
+      for (auto it = batch.rbegin(); it != batch.rend(); ++it) body_at(*it, false);
+    }
+  };
+  drain();
+  if (elf_.is_stripped) scan_prologues(), drain();
+  const std::uint64_t light = steps_;
+  relevance();
+
+  const auto share = [&](std::uint64_t most) { root_limit_ = std::min(budget_.steps, steps_ + most); };
+  if (elf_.type != 1 && !elf_.interpreter.empty() | (elf_.type == 2) | elf_.is_static) {
+    share(budget_.steps / 2);
+    if (code_target(elf_.entry) && !relevant_.empty()) run_root({elf_.entry, {"entry"}, {}, {}});
+  }
+  const auto run_pending = [&] {
+    for (std::size_t i = 0; i < roots_.size(); ++i) {
+      share(budget_.steps / 16);
+      Root root = std::move(roots_[i]);
+      run_root(std::move(root));
+    }
+    roots_.clear();
+  };
+  run_pending();
+  for (const auto& s : elf_.symbols)  // programs without a start that we understood
+    if (s.name == "main" && s.defined && s.kind == elf::Symbol::Kind::function && !covered_.contains(s.address)) {
+      share(budget_.steps / 4);
+      Root root{s.address | (s.thumb ? 1u : 0u), {"main"}, {}, {}};
+      root.args = {tables_.keyed("argc", {Symbol::Kind::param, "argc"}, word_), tables_.keyed("argv", {Symbol::Kind::param, "argv"}, word_)};
+      run_root(std::move(root));
+    }
+  run_pending();
+  for (const auto f : elf_.init_functions)
+    if (relevant_.contains(f & ~std::uint64_t{machine_.mode_switch ? 1u : 0u}) && !covered_.contains(f)) run_root({f, {"init"}, {}, {}});
+
+  // What no root reached: callers first.
+  std::set<std::uint64_t> exported;
+  for (const auto& s : elf_.symbols)
+    if (s.dynamic && s.defined && s.kind == elf::Symbol::Kind::function) exported.insert(s.address);
+  std::map<std::uint64_t, int> callers;
+  for (const auto entry : relevant_)
+    if (const auto it = bodies_.find(entry); it != bodies_.end())
+      for (const auto c : it->second->calls)
+        if (c != entry) ++callers[c];
+  const auto pass = [&](const auto& wanted, const char* kind) {
+    for (const auto entry : std::set<std::uint64_t>(relevant_)) {
+      if (covered_.contains(entry) || !wanted(entry)) continue;
+      if (steps_ >= budget_.steps) {
+        out_of_budget_ = true;
+        return;
+      }
+      share(std::max<std::uint64_t>(400'000, (budget_.steps - steps_) / 32));
+      run_root({entry, {kind}, {}, {}});
+      run_pending();
+    }
+  };
+  pass([&](std::uint64_t e) { return exported.contains(e); }, "exported");
+  pass([&](std::uint64_t e) { return address_taken_.contains(e); }, "address-taken");
+  pass([&](std::uint64_t e) { return callers[e] == 0; }, "unreached");
+  pass([&](std::uint64_t) { return true; }, "unreached");
+
+  Program out;
+  collect_functions(out);
+  // By site, then context; the indices in the edges follow.
+  std::vector<std::uint32_t> order(calls_.size());
+  for (std::uint32_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return calls_[a].site < calls_[b].site; });
+  std::vector<std::uint32_t> place(calls_.size());
+  for (std::uint32_t i = 0; i < order.size(); ++i) place[order[i]] = i;
+  for (const auto i : order) {
+    CallSite c = std::move(calls_[i]);
+    const auto move = [&](const auto& from, std::vector<std::uint32_t>& to) {
+      for (const auto x : from)
+        if (x < place.size() && x != i) to.push_back(place[x]);
+      std::sort(to.begin(), to.end());
+    };
+    move(feeds_[i], c.feeds), move(guards_[i], c.guards), move(passed_[i], c.precedes);
+    for (const auto& a : c.args) {
+      ++out.stats.arguments;
+      out.stats.resolved += a.kind != ArgValue::Kind::unknown;
+    }
+    out.calls.push_back(std::move(c));
+  }
+  out.stats.lifted = code_.lifted();
+  out.stats.steps = steps_;
+  out.stats.budget_ran_out = out_of_budget_ || steps_ > budget_.steps;
+  out.stats.give_ups.assign(give_ups_.begin(), give_ups_.end());
+  if (out.stats.budget_ran_out) doubts_.push_back({"flow-budget", "", 0, "The step budget ran out; some functions were not evaluated."});
+  out.doubts = doubts_;
+  (void)light;
+  return out;
+}
+
+void Engine::collect_functions(Program& out) {
+  for (const auto& [entry, body] : bodies_) {
+    if (body->blocks.empty()) continue;
+    Function f;
+    f.address = entry, f.end = body->end, f.thumb = body->thumb;
+    f.name = function_name(entry);
+    f.named = elf_.function_at(entry) != nullptr;
+    f.returns = body->returns;
+    f.lifted = true;
+    f.blocks = static_cast<std::uint32_t>(body->blocks.size());
+    f.instructions = body->insn_count;
+    f.calls = body->calls;
+    if (const auto it = recognised_.find(entry); it != recognised_.end()) f.library = it->second;
+    out.stats.instructions += body->insn_count;
+    out.functions.push_back(std::move(f));
+  }
+  out.stats.functions = out.functions.size();
+}
+
+base::Result<Program> analyse(const elf::Binary& binary, base::ByteView, const Budget& budget) {
+  const auto machine = sleigh::machine_for(binary);
+  if (!machine) return base::fail(base::Error::Kind::unsupported, fmt::format("No processor table for {} programs.", elf::name(binary.machine)));
+  if (!models_error().empty()) return base::fail(base::Error::Kind::internal, "models/functions.yaml: " + models_error());
+  auto translator = sleigh::Translator::open(*machine, binary);
+  if (!translator) return std::unexpected(translator.error());
+  Engine engine(binary, *machine, **translator, budget);
+  return engine.run();
+}
+
+}  // namespace flow

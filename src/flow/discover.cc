@@ -1,0 +1,497 @@
+// Where functions begin, and the blocks of each: a light run that visits every instruction once, with whatever values
+// arrive there first, so that jump tables, position-independent calls and code pointers come out.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "flow/engine.h"
+
+namespace flow {
+
+bool Engine::code_target(std::uint64_t address) const {
+  if (machine_.mode_switch) address &= ~std::uint64_t{1};
+  if (address % machine_.alignment != 0) return false;
+  return elf_.is_code(address) && !stubs_.contains(address);
+}
+
+std::optional<std::string> Engine::import_at(std::uint64_t address) const {
+  const auto it = stubs_.find(machine_.mode_switch ? address & ~std::uint64_t{1} : address);
+  if (it == stubs_.end()) return std::nullopt;
+  return it->second;
+}
+
+std::string Engine::function_name(std::uint64_t address) const {
+  if (const auto* s = elf_.function_at(address)) return s->name;
+  return fmt::format("sub_{:x}", address);
+}
+
+void Engine::add_start(std::uint64_t address, bool thumb) {
+  if (machine_.mode_switch && (address & 1) != 0) thumb = true, address &= ~std::uint64_t{1};
+  if (!code_target(address)) return;
+  if (machine_.alignment == 2 && machine_.mode_switch && !thumb && address % 4 != 0) return;
+  if (starts_.emplace(address, thumb).second) queue_.push_back(address);
+}
+
+void Engine::find_starts() {
+  for (const auto& i : elf_.imports)
+    if (i.stub != 0) {
+      stubs_.emplace(i.stub & ~std::uint64_t{1}, i.name);
+      // Thumb callers of an ARM stub enter four bytes before it: bx pc; nop
+      const auto before = elf_.view((i.stub & ~std::uint64_t{1}) - 4, 4);
+      if (machine_.mode_switch && !before.empty() && before[0] == 0x78 && before[1] == 0x47)
+        stubs_.emplace((i.stub & ~std::uint64_t{1}) - 4, i.name);
+    }
+  for (const auto& r : elf_.relocations) {
+    Slot slot;
+    if (!r.symbol.empty() && r.value == 0) {
+      slot.import = true, slot.name = r.symbol;
+      const bool copy = elf_.segment_of(r.address) && elf_.view(r.address, word_).empty();
+      if (copy && r.type != 0x10000) slot.name = r.symbol;
+    } else {
+      slot.value = (r.symbol.empty() ? 0 : r.value) + static_cast<std::uint64_t>(r.implicit && !r.symbol.empty() ? 0 : r.addend);
+      slot.value &= mask_of(word_);
+    }
+    slots_.emplace(r.address, std::move(slot));
+  }
+  for (const auto& s : elf_.symbols)
+    if (s.defined && s.kind == elf::Symbol::Kind::function) add_start(s.address, s.thumb);
+  add_start(elf_.entry, elf_.thumb_entry);
+  for (const auto f : elf_.init_functions) add_start(f, false);
+  for (const auto f : elf_.fini_functions) add_start(f, false);
+  for (const auto& [at, slot] : std::map<std::uint64_t, Slot>(slots_.begin(), slots_.end()))
+    if (!slot.import && code_target(slot.value)) {
+      add_start(slot.value, false);
+      address_taken_.insert(slot.value & ~std::uint64_t{machine_.mode_switch ? 1u : 0u});
+    }
+  if (elf_.type == 2)  // fixed addresses: code pointers in data are plain words
+    for (const auto& s : elf_.segments) {
+      if (s.executable || !s.writable) continue;
+      const auto bytes = base::clipped(elf_.file, s.offset, s.file_size);
+      for (std::uint64_t at = (word_ - s.address % word_) % word_; at + word_ <= bytes.size(); at += word_) {
+        const auto v = elf_.word(s.address + at).value_or(0);
+        if (v == 0 || !code_target(v)) continue;
+        add_start(v, false);
+        address_taken_.insert(v & ~std::uint64_t{machine_.mode_switch ? 1u : 0u});
+      }
+    }
+}
+
+void Engine::scan_calls() {
+  const bool thumb_seen = std::any_of(starts_.begin(), starts_.end(), [](const auto& s) { return s.second; });
+  const bool arm_seen = std::any_of(starts_.begin(), starts_.end(), [](const auto& s) { return !s.second; });
+  for (const auto& s : elf_.segments) {
+    if (!s.executable) continue;
+    const auto code = base::clipped(elf_.file, s.offset, s.file_size);
+    const auto word_order = elf_.machine == elf::Machine::arm && machine_.table == "ARM7_le" ? base::ByteOrder::little : elf_.order;
+    const auto votes = [&](std::uint64_t target, bool thumb) {
+      if (code_target(target)) add_start(target, thumb);
+    };
+    switch (elf_.machine) {
+      case elf::Machine::arm:
+        if (thumb_seen)
+          for (std::uint64_t at = 0; at + 4 <= code.size(); at += 2) {
+            const std::uint32_t a = *base::load<std::uint16_t>(code, at, word_order), b = *base::load<std::uint16_t>(code, at + 2, word_order);
+            if ((a & 0xF800) != 0xF000 || ((b & 0xD000) != 0xD000 && (b & 0xD001) != 0xC000)) continue;
+            if (!elf_.is_code(s.address + at)) continue;
+            const std::uint32_t sign = a >> 10 & 1, j1 = b >> 13 & 1, j2 = b >> 11 & 1;
+            std::uint32_t d = sign << 24 | (~(j1 ^ sign) & 1) << 23 | (~(j2 ^ sign) & 1) << 22 | (a & 0x3FF) << 12 | (b & 0x7FF) << 1;
+            if (sign != 0) d |= 0xFE000000;
+            const bool to_arm = (b & 0x1000) == 0;
+            std::uint32_t target = static_cast<std::uint32_t>(s.address + at + 4) + d;
+            if (to_arm) target &= ~3u;
+            votes(target, !to_arm);
+          }
+        if (arm_seen && !thumb_seen)
+          for (std::uint64_t at = 0; at + 4 <= code.size(); at += 4) {
+            const std::uint32_t w = *base::load<std::uint32_t>(code, at, word_order);
+            if ((w & 0x0F000000) != 0x0B000000 || w >> 28 == 15) continue;
+            votes((s.address + at + 8 + static_cast<std::uint64_t>(static_cast<std::int64_t>(static_cast<std::int32_t>(w << 8) >> 6))) & 0xFFFFFFFF, false);
+          }
+        break;
+      case elf::Machine::aarch64:
+        for (std::uint64_t at = 0; at + 4 <= code.size(); at += 4) {
+          const std::uint32_t w = *base::load_le32(code, at);
+          if ((w & 0xFC000000) == 0x94000000) votes(s.address + at + static_cast<std::uint64_t>(static_cast<std::int64_t>(static_cast<std::int32_t>(w << 6) >> 4)), false);
+        }
+        break;
+      case elf::Machine::mips:
+        for (std::uint64_t at = 0; at + 4 <= code.size(); at += 4) {
+          const std::uint32_t w = *base::load<std::uint32_t>(code, at, elf_.order);
+          if (w >> 26 == 3) votes(((s.address + at + 4) & 0xF0000000) | (w & 0x3FFFFFF) << 2, false);
+          else if ((w & 0xFFFF0000) == 0x04110000)
+            votes(s.address + at + 4 + static_cast<std::uint64_t>(static_cast<std::int64_t>(static_cast<std::int16_t>(w)) * 4), false);
+        }
+        break;
+      case elf::Machine::ppc:
+        for (std::uint64_t at = 0; at + 4 <= code.size(); at += 4) {
+          const std::uint32_t w = *base::load<std::uint32_t>(code, at, elf_.order);
+          if ((w & 0xFC000003) == 0x48000001) {
+            const std::uint64_t target = (s.address + at + static_cast<std::uint64_t>(static_cast<std::int64_t>(static_cast<std::int32_t>((w & 0x03FFFFFC) << 6) >> 6))) & 0xFFFFFFFF;
+            if (target != s.address + at + 4) votes(target, false);  // bcl to the next instruction only reads the address
+          }
+        }
+        break;
+      default: break;  // variable-length code: calls are found by lifting
+    }
+  }
+}
+
+// Beginnings that nothing calls by name: a prologue right where no known function reaches.
+void Engine::scan_prologues() {
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> covered;
+  for (const auto& [entry, body] : bodies_)
+    for (const auto& b : body->blocks) covered.emplace_back(b.start, b.end);
+  std::sort(covered.begin(), covered.end());
+  const auto inside = [&](std::uint64_t a) {
+    auto it = std::upper_bound(covered.begin(), covered.end(), std::pair(a, ~std::uint64_t{0}));
+    return it != covered.begin() && a < std::prev(it)->second;
+  };
+  const bool thumb = std::any_of(starts_.begin(), starts_.end(), [](const auto& s) { return s.second; });
+  for (const auto& s : elf_.segments) {
+    if (!s.executable) continue;
+    const auto code = base::clipped(elf_.file, s.offset, s.file_size);
+    for (std::uint64_t at = 0; at + 8 <= code.size(); at += machine_.alignment) {
+      const std::uint64_t address = s.address + at;
+      const std::uint32_t w = *base::load<std::uint32_t>(code, at, elf_.machine == elf::Machine::arm ? base::ByteOrder::little : elf_.order);
+      bool looks = false, is_thumb = false;
+      switch (elf_.machine) {
+        case elf::Machine::arm:
+          if (thumb) looks = (w & 0xFF00) == 0xB500 || (w & 0xFFFF) == 0xE92D, is_thumb = true;
+          else looks = at % 4 == 0 && ((w & 0xFFFF4000) == 0xE92D4000 || w == 0xE52DE004);
+          break;
+        case elf::Machine::aarch64: looks = (w & 0xFFC07FFF) == 0xA9807BFD || w == 0xD503233F; break;
+        case elf::Machine::mips: looks = (w & 0xFFFF8000) == 0x27BD8000 || (w & 0xFFFF0000) == 0x3C1C0000; break;
+        case elf::Machine::ppc: looks = (w & 0xFFFF8000) == 0x94218000; break;
+        case elf::Machine::x86: looks = (w & 0xFFFFFF) == 0xE58955 || w == 0xFB1E0FF3; break;
+        case elf::Machine::x86_64: looks = w == 0xE5894855 || w == 0xFA1E0FF3; break;
+        default: break;
+      }
+      if (looks && !inside(address) && elf_.is_code(address)) add_start(address, is_thumb);
+    }
+  }
+}
+
+State Engine::fresh_state(const Body* body) {
+  State s(pages_);
+  s.regs.assign(std::max<std::size_t>(code_.slots(), 64), {0, 0, 0, Value::Kind::symbol, 8});
+  s.heap = heap_low_;
+  const auto set = [&](const CodeStore::Reg& r, Value v) {
+    if (r.size == 0) return;
+    if (r.slot >= s.regs.size()) s.regs.resize(r.slot + 1, {0, 0, 0, Value::Kind::symbol, 8});
+    v.size = r.size;
+    s.regs[r.slot] = v;
+  };
+  set(stack_, constant(stack_top_, word_));
+  for (std::size_t i = 0; i < arg_regs_.size(); ++i)
+    set(arg_regs_[i], tables_.keyed(fmt::format("arg {}", i), {Symbol::Kind::param, fmt::format("arg:{}", i)}, word_));
+  if (machine_.link.empty()) s.store_value({0, stack_top_}, constant(0xFFFF0, word_), word_, big_);
+  else set(link_, constant(0xFFFF0, word_));
+  if (arg_regs_.empty())
+    for (std::uint64_t i = 0; i < 8; ++i)
+      s.store_value({0, stack_top_ + machine_.stack_arguments + i * word_},
+                    tables_.keyed(fmt::format("arg {}", i), {Symbol::Kind::param, fmt::format("arg:{}", i)}, word_), word_, big_);
+  if (t9_.size != 0 && body) set(t9_, constant(body->entry, word_));
+  if (global_.size != 0 && global_value_ != 0) set(global_, constant(global_value_, word_));
+  // x86: the direction flag is clear, as the ABIs ask.
+  const auto df = code_.reg("DF");
+  if (df.size != 0) set(df, constant(0, 1));
+  return s;
+}
+
+void Engine::note_code_pointer(Body& body, const Value& v) {
+  const std::uint64_t a = machine_.mode_switch ? v.off & ~std::uint64_t{1} : v.off;
+  if (a == body.entry || !code_target(v.off) || a < elf_.segments.front().address + 0x100) return;
+  if (!starts_.contains(a)) {
+    if (elf_.machine == elf::Machine::x86 || elf_.machine == elf::Machine::x86_64) {
+      const auto first = elf_.view(a, 4);
+      const bool looks = !first.empty() && (first[0] == 0x55 || first[0] == 0xF3 || first[0] == 0x53 || a % 16 == 0);
+      if (!looks) return;
+    } else if (a > body.entry && a < body.entry + 0x4000 && (v.off & 1) == 0 && machine_.mode_switch) {
+      return;  // a label or a literal pool of this function
+    }
+    add_start(v.off, false);
+  }
+  if (!starts_.contains(a)) return;
+  address_taken_.insert(a);
+  body.code_pointers.push_back(a);
+}
+
+Body* Engine::body_at(std::uint64_t address, bool thumb) {
+  if (machine_.mode_switch && (address & 1) != 0) thumb = true, address &= ~std::uint64_t{1};
+  const auto it = bodies_.find(address);
+  if (it != bodies_.end()) return it->second.get();
+  if (const auto s = starts_.find(address); s != starts_.end()) thumb = s->second;
+  if (!code_target(address)) return nullptr;
+  auto body = std::make_unique<Body>();
+  body->entry = address, body->thumb = thumb;
+  auto* raw = body.get();
+  bodies_.emplace(address, std::move(body));
+  starts_.emplace(address, thumb);
+  static thread_local int depth = 0;
+  ++depth;
+  build(*raw, depth);
+  --depth;
+  return raw;
+}
+
+void Engine::build(Body& body, int depth) {
+  body.building = true;
+  const bool was_light = light_;
+  Body* was_building = building_;
+  const auto saved_temps = temps_;
+  light_ = true, building_ = &body;
+  bool returns = false;
+
+  std::map<std::uint64_t, std::uint32_t> seen;                 // address -> insn
+  std::map<std::uint64_t, std::vector<std::uint64_t>> edges;   // address of the last instruction -> targets
+  std::set<std::uint64_t> leaders = {body.entry};
+  std::set<std::uint64_t> calls, pointers;
+  std::set<std::string> imports;
+  std::vector<std::pair<std::uint64_t, State>> todo;
+  todo.emplace_back(body.entry, fresh_state(&body));
+  Frame frame;
+  frame.body = &body;
+  const std::uint64_t far = 0x80000;
+  std::vector<Exit> exits;
+  constexpr std::size_t limit = 60000;
+
+  const auto after_call = [&](State& s) {
+    set_result(s, tables_.keyed("result", {Symbol::Kind::result, "unknown"}, word_));
+  };
+  const auto call_target = [&](State& s, const Value& target) -> bool {  // false: never returns
+    bool back = true;
+    for (const auto& r : arg_regs_)
+      if (r.size != 0 && r.slot < s.regs.size() && s.regs[r.slot].is_const()) note_code_pointer(body, s.regs[r.slot]);
+    std::vector<Value> targets = target.kind == Value::Kind::choice ? tables_.parts(target.id) : std::vector<Value>{target};
+    for (const auto& t : targets) {
+      std::optional<std::string> import;
+      if (t.is_const()) import = import_at(t.off);
+      else if (t.kind == Value::Kind::symbol && tables_.symbol(t.id).kind == Symbol::Kind::import) import = tables_.symbol(t.id).origin;
+      if (import) {
+        imports.insert(*import);
+        std::vector<int> skip;
+        const auto* m = model_for(*import, skip);
+        if (m && m->does == Does::no_return) back = false;
+        continue;
+      }
+      if (!t.is_const() || !code_target(t.off)) continue;
+      const std::uint64_t entry = machine_.mode_switch ? t.off & ~std::uint64_t{1} : t.off;
+      calls.insert(entry);
+      bool thumb = body.thumb;
+      if (machine_.mode_switch && t.kind == Value::Kind::constant && (t.off & 1) != 0) thumb = true;
+      if (const auto known = starts_.find(entry); known != starts_.end()) thumb = known->second;
+      add_start(entry, thumb);
+      std::vector<int> skip;
+      if (const auto* symbol = elf_.function_at(entry)) {
+        const auto* m = model_for(symbol->name, skip);
+        if (m && m->does == Does::no_return) {
+          back = false;
+          continue;
+        }
+      }
+      if (depth < 40) {
+        const auto* callee = body_at(entry, thumb);
+        if (callee && !callee->building && !callee->returns) back = false;
+      }
+    }
+    return back;
+  };
+
+  while (!todo.empty() && seen.size() < limit && !out_of_budget_) {
+    auto [address, state] = std::move(todo.back());
+    todo.pop_back();
+    leaders.insert(address);
+    State s = std::move(state);
+    while (!seen.contains(address) && seen.size() < limit) {
+      if (address != body.entry && is_start(address)) {  // fell into the next function
+        calls.insert(address);
+        returns = true;
+        break;
+      }
+      const auto index = code_.insn_at(address, body.thumb);
+      if (index == UINT32_MAX || !elf_.is_code(address)) break;
+      const Insn insn = code_.insn(index);
+      seen.emplace(address, index);
+      exits.clear();
+      exec(std::move(s), insn, frame, exits);
+      const std::uint64_t next = address + insn.length;
+      std::optional<State> fall;
+      bool split = false;
+      for (auto& e : exits) {
+        switch (e.kind) {
+          case Exit::Kind::next:
+            if (!fall) fall.emplace(std::move(e.state));
+            break;
+          case Exit::Kind::ret: returns = true, split = true; break;
+          case Exit::Kind::call:
+          case Exit::Kind::indirect_call: {
+            split = true;
+            if (e.target.is_const() && e.target.off == next) {  // call the next instruction: reading the program counter
+              if (!fall) fall.emplace(std::move(e.state));
+              break;
+            }
+            if (!call_target(e.state, e.target)) break;
+            // A call to a small thunk that reads the program counter must be run, not skipped.
+            const auto* callee = e.target.is_const() ? body_at(e.target.off, body.thumb) : nullptr;
+            State after = std::move(e.state);
+            if (machine_.link.empty()) {
+              Value& sp = after.regs[stack_.slot];
+              const Value ret = load(after, sp, word_);
+              if (callee && callee->insn_count <= 2 && !callee->blocks.empty() && callee->blocks.size() == 1) {
+                std::vector<Exit> inner;
+                State in = std::move(after);
+                Frame f2;
+                f2.body = callee;
+                for (const auto i : callee->blocks[0].insns) {
+                  inner.clear();
+                  exec(std::move(in), code_.insn(i), f2, inner);
+                  if (inner.empty()) break;
+                  in = std::move(inner[0].state);
+                }
+                after = std::move(in);
+              } else {
+                sp = binary(sleigh::Op::INT_ADD, sp, constant(word_, word_), word_, word_);
+                after_call(after);
+              }
+              (void)ret;
+            } else {
+              after_call(after);
+            }
+            if (!fall) fall.emplace(std::move(after));
+            break;
+          }
+          case Exit::Kind::jump: {
+            split = true;
+            const std::uint64_t target = machine_.mode_switch ? e.target.off & ~std::uint64_t{1} : e.target.off;
+            if ((is_start(target) && target != body.entry) || import_at(target)) {
+              if (call_target(e.state, constant(target | (machine_.mode_switch && e.target.off & 1), word_))) returns = true;
+              break;
+            }
+            if (!code_target(target) || (target < body.entry ? body.entry - target : target - body.entry) > far) break;
+            edges[address].push_back(target);
+            if (!seen.contains(target)) todo.emplace_back(target, std::move(e.state));
+            leaders.insert(target);
+            break;
+          }
+          case Exit::Kind::indirect_jump: {
+            split = true;
+            std::vector<std::uint64_t> targets;
+            if (e.target.is_const()) {
+              if (e.target.off == 0xFFFF0) { returns = true; break; }
+              targets.push_back(e.target.off);
+            } else if (e.target.kind == Value::Kind::choice) {
+              std::uint64_t limit_entries = 64;
+              for (const auto& p : tables_.parts(e.target.id))
+                if (p.is_const() && targets.size() < limit_entries) targets.push_back(p.off);
+            } else if (tables_.symbol(e.target.id).kind == Symbol::Kind::import) {
+              if (call_target(e.state, e.target)) returns = true;
+              break;
+            } else if (tables_.symbol(e.target.id).table_size != 0) {
+              const Symbol entry = tables_.symbol(e.target.id);
+              const std::uint64_t stride = entry.stride >= entry.table_size && entry.stride <= 16 ? entry.stride : entry.table_size;
+              const std::uint64_t count = entry.bound != 0 ? std::min<std::uint64_t>(entry.bound, 1024) : entry.table_size >= 4 ? 256 : 0;
+              for (std::uint64_t k = 0; k < count; ++k) {
+                const Value v = load_at(e.state, {0, entry.table_base + k * stride}, entry.table_size);
+                if (!v.is_const()) break;
+                std::uint64_t raw = v.off;
+                if (entry.table_signed && entry.table_size < 8 && (raw >> (entry.table_size * 8 - 1) & 1) != 0) raw |= ~mask_of(entry.table_size);
+                const std::uint64_t t = (raw * entry.table_scale + e.target.off) & mask_of(word_);
+                const std::uint64_t d = t < body.entry ? body.entry - t : t - body.entry;
+                if (!code_target(t) || d > far) break;
+                targets.push_back(t);
+              }
+            }
+            if (targets.empty()) returns = true;  // where it goes is not known: perhaps a tail call
+            for (auto t : targets) {
+              if (machine_.mode_switch) t &= ~std::uint64_t{1};
+              if ((is_start(t) && t != body.entry) || import_at(t)) {
+                if (call_target(e.state, constant(t, word_))) returns = true;
+                continue;
+              }
+              if (!code_target(t) || (t < body.entry ? body.entry - t : t - body.entry) > far) continue;
+              edges[address].push_back(t);
+              leaders.insert(t);
+              if (!seen.contains(t)) todo.emplace_back(t, e.state);
+            }
+            break;
+          }
+        }
+      }
+      if (!fall) {
+        if (edges[address].empty()) edges[address];
+        break;
+      }
+      if (split) {
+        edges[address].push_back(next);
+        leaders.insert(next);
+      }
+      s = std::move(*fall);
+      address = next;
+    }
+    if (seen.contains(address)) leaders.insert(address);
+  }
+
+  // Instructions into blocks.
+  std::map<std::uint64_t, Block> blocks;
+  Block* current = nullptr;
+  std::uint64_t expected = 0;
+  for (const auto& [address, index] : seen) {
+    if (!current || leaders.contains(address) || address != expected) {
+      current = &blocks[address];
+      current->start = address;
+    }
+    current->insns.push_back(index);
+    const auto& insn = code_.insn(index);
+    expected = address + insn.length;
+    current->end = expected;
+    body.end = std::max(body.end, expected);
+    if (edges.contains(address)) current = nullptr;
+  }
+  std::map<std::uint64_t, std::vector<std::uint64_t>> next;
+  for (auto& [start, b] : blocks) {
+    const auto last = code_.insn(b.insns.back()).address;
+    const auto e = edges.find(last);
+    auto& out = next[start];
+    if (e != edges.end()) out = e->second;
+    else out.push_back(b.end);
+    std::sort(out.begin(), out.end());
+    out.erase(std::unique(out.begin(), out.end()), out.end());
+    std::erase_if(out, [&](std::uint64_t t) { return !blocks.contains(t); });
+  }
+  // Reverse post-order from the entry.
+  std::vector<std::uint64_t> order;
+  std::set<std::uint64_t> visited;
+  std::vector<std::pair<std::uint64_t, std::size_t>> stack;
+  if (blocks.contains(body.entry)) stack.emplace_back(body.entry, 0), visited.insert(body.entry);
+  while (!stack.empty()) {
+    auto& [at, i] = stack.back();
+    const auto& out = next[at];
+    if (i < out.size()) {
+      // The later address first, so that loop bodies come before what follows them in the final order.
+      const auto t = out[out.size() - 1 - i++];
+      if (visited.insert(t).second) stack.emplace_back(t, 0);
+    } else {
+      order.push_back(at);
+      stack.pop_back();
+    }
+  }
+  std::reverse(order.begin(), order.end());
+  for (std::uint32_t i = 0; i < order.size(); ++i) body.block_at.emplace(order[i], i);
+  for (const auto at : order) {
+    Block b = std::move(blocks[at]);
+    for (const auto t : next[at])
+      if (const auto it = body.block_at.find(t); it != body.block_at.end()) b.next.push_back(it->second);
+    body.insn_count += static_cast<std::uint32_t>(b.insns.size());
+    body.blocks.push_back(std::move(b));
+  }
+  body.calls.assign(calls.begin(), calls.end());
+  body.imports.assign(imports.begin(), imports.end());
+  std::sort(body.code_pointers.begin(), body.code_pointers.end());
+  body.code_pointers.erase(std::unique(body.code_pointers.begin(), body.code_pointers.end()), body.code_pointers.end());
+  body.returns = returns;
+  body.building = false;
+  light_ = was_light, building_ = was_building;
+  temps_ = saved_temps;
+}
+
+}  // namespace flow

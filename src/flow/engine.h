@@ -1,0 +1,171 @@
+// The machinery behind analyse(): one Engine reads one binary. Not for other folders.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "flow/code.h"
+#include "flow/flow.h"
+#include "flow/models.h"
+#include "flow/state.h"
+#include "flow/values.h"
+
+namespace flow {
+
+inline constexpr std::uint64_t heap_step = 0x100;
+
+// How control leaves an instruction.
+struct Exit {
+  enum class Kind : std::uint8_t { next, jump, call, indirect_jump, indirect_call, ret };
+  Kind kind = Kind::next;
+  Value target;
+  State state;
+};
+
+struct Frame {
+  const Body* body = nullptr;
+  const Frame* caller = nullptr;
+  std::uint64_t call_site = 0;      // in the caller
+  std::uint64_t return_to = 0;
+  std::vector<std::string> root;    // kinds of root
+  std::uint32_t depth = 0;
+  std::uint64_t context = 0;        // hash of the chain of call sites
+  bool main_entry = false;          // this is _start: what it hands over is main
+  mutable std::uint32_t recorded = 0;  // model calls seen since the frame began
+};
+
+struct Root {
+  std::uint64_t entry = 0;
+  std::vector<std::string> kinds;
+  std::vector<State> state;         // empty: nothing known
+  std::vector<Value> args;
+};
+
+class Engine {
+ public:
+  Engine(const elf::Binary& binary, const sleigh::Machine& machine, sleigh::Translator& translator, const Budget& budget);
+  Program run();
+
+ private:
+  // eval.cc: one instruction
+  void exec(State state, const Insn& insn, const Frame& frame, std::vector<Exit>& out);
+  Value get(State& s, const MicroOp& op, int i, unsigned chunk = 0);
+  void put(State& s, const MicroOp& op, const Value& v, unsigned chunk = 0);
+  Value unary(sleigh::Op op, const Value& a, std::uint8_t in, std::uint8_t out);
+  Value binary(sleigh::Op op, const Value& a, const Value& b, std::uint8_t in, std::uint8_t out);
+  bool wide(State& s, const MicroOp& op);
+  void run_from(State s, std::size_t at, const Insn& insn, const Frame& frame, std::vector<Exit>& out, int forks);
+
+  // memory.cc
+  Value load(State& s, const Value& address, std::uint8_t size);
+  Value load_at(State& s, Place p, std::uint8_t size);
+  void store(State& s, const Value& address, const Value& v, std::uint8_t size, bool weak = false);
+  std::optional<std::uint8_t> byte_at(const State& s, Place p) const;
+  bool defined(const State& s, Place p) const;
+  std::optional<Place> place_of(const Value& v) const;
+  Value table(State& s, const Value& address, std::uint8_t size);
+  std::vector<Text> texts_at(State& s, const Value& pointer, std::size_t limit = 4096);
+  Text read_text(State& s, Place p, std::size_t limit, std::vector<Text>& others);
+  void write_texts(State& s, const Value& pointer, std::vector<Text> texts);
+  std::string origin_of(const Value& v) const;
+  std::string buffer_id(const Value& v) const;
+  bool is_stack(std::uint64_t a) const { return a >= stack_low_ && a < stack_high_; }
+  bool is_heap(std::uint64_t a) const { return a >= heap_low_ && a < heap_high_; }
+
+  // join.cc
+  Value join(const Value& a, const Value& b, std::uint16_t taint, bool loop, std::uint64_t key);
+  void join(State& into, State&& other, bool loop, std::uint64_t key);
+
+  // discover.cc: functions
+  void find_starts();
+  void add_start(std::uint64_t address, bool thumb);
+  Body* body_at(std::uint64_t address, bool thumb);
+  void build(Body& body, int depth);
+  void scan_calls();
+  void scan_prologues();
+  void note_code_pointer(Body& body, const Value& v);
+  State fresh_state(const Body* body);
+  bool is_start(std::uint64_t address) const { return starts_.contains(address); }
+  std::string function_name(std::uint64_t address) const;
+  std::optional<std::string> import_at(std::uint64_t address) const;
+  bool code_target(std::uint64_t address) const;
+
+  // run.cc
+  std::optional<State> invoke(const Body& body, State state, Frame& frame);
+  // The states after the call returns; empty when it never does.
+  std::optional<State> call(State s, const Value& target, std::uint64_t site, std::uint64_t return_to, const Frame& frame, bool tail);
+  std::optional<State> call_one(State s, const Value& target, std::uint64_t site, std::uint64_t return_to, const Frame& frame, bool tail);
+  std::optional<State> syscall(State s, std::uint64_t site, const Frame& frame);
+  void run_root(Root root);
+  void relevance();
+  void give_up(const std::string& what, std::uint64_t address);
+
+  // library.cc
+  std::optional<State> library(State s, const std::string& name, const Model& model, const std::vector<int>& skip,
+                               std::uint64_t site, const Frame& frame, bool raw);
+  struct ArgReader;
+  Value argument(State& s, std::size_t i);
+  ArgValue describe(State& s, const Value& v, Role role, std::vector<std::uint32_t>& feeds, bool& resolved, const Value* length);
+  std::vector<Text> format(State& s, const std::vector<Text>& formats, const std::function<Value()>& next, std::vector<Value>* used);
+  std::optional<Endpoint> endpoint_at(State& s, const Value& pointer, bool& resolved);
+  void set_result(State& s, const Value& v);
+  Value result_symbol(const std::string& callee, std::uint64_t site, std::uint32_t id, const std::string& origin);
+
+  // analyse.cc
+  void collect_functions(Program& out);
+
+  const elf::Binary& elf_;
+  const sleigh::Machine& machine_;
+  sleigh::Translator& translator_;
+  Budget budget_;
+  Tables tables_;
+  PageStore pages_;
+  CodeStore code_;
+  std::vector<Value> temps_;
+  bool big_;
+  std::uint8_t word_;
+  std::uint64_t stack_low_, stack_high_, stack_top_, heap_low_, heap_high_;
+
+  std::map<std::uint64_t, bool> starts_;  // entry -> thumb
+  std::vector<std::uint64_t> queue_;
+  std::map<std::uint64_t, std::unique_ptr<Body>> bodies_;
+  std::unordered_map<std::uint64_t, std::string> stubs_;      // code address -> import
+  struct Slot {
+    bool import = false;
+    std::string name;
+    std::uint64_t value = 0;
+  };
+  std::unordered_map<std::uint64_t, Slot> slots_;             // relocated word -> what it holds
+  std::unordered_map<std::uint64_t, std::string> recognised_;  // entry -> library function (static programs)
+  std::set<std::uint64_t> relevant_, covered_;
+  std::set<std::uint64_t> address_taken_;
+  std::set<std::string> user_syscalls_;
+  std::vector<bool> is_syscall_op_;
+
+  std::vector<CodeStore::Reg> arg_regs_, sys_args_;
+  CodeStore::Reg result_, stack_, link_, global_, sys_number_, t9_;
+  std::uint64_t global_value_ = 0;
+
+  std::vector<CallSite> calls_;
+  std::vector<std::set<std::uint32_t>> feeds_;
+  std::vector<std::vector<std::uint32_t>> guards_, passed_;
+  std::vector<std::uint16_t> visits_;
+  std::map<std::pair<std::uint64_t, std::uint64_t>, std::uint32_t> call_ids_;  // (site, context)
+  std::map<std::uint64_t, std::uint32_t> contexts_of_;
+  std::map<std::uint64_t, std::uint32_t> inlined_;
+  std::vector<Root> roots_;
+  std::set<std::uint64_t> rooted_;
+  bool light_ = false;
+  Body* building_ = nullptr;
+  std::uint64_t steps_ = 0, root_limit_ = 0;
+  bool out_of_budget_ = false;
+  std::set<std::string> give_ups_;
+  base::Doubts doubts_;
+};
+
+}  // namespace flow

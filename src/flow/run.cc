@@ -1,0 +1,411 @@
+// Functions run on states: blocks in reverse post-order, states joined where paths meet, loops followed exactly while their
+// conditions are known and twice when not; calls go into the callee with what is known of its arguments.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "flow/engine.h"
+#include "flow/syscalls.h"
+
+namespace flow {
+
+namespace {
+constexpr std::uint32_t max_depth = 14;
+constexpr std::uint64_t sentinel = 0xFFFF0;
+}  // namespace
+
+void Engine::give_up(const std::string& what, std::uint64_t address) {
+  if (give_ups_.size() < 256) give_ups_.insert(fmt::format("{} {:x}", what, address));
+}
+
+std::optional<State> Engine::invoke(const Body& body, State state, Frame& frame) {
+  covered_.insert(body.entry);
+  frame.body = &body;
+  const std::size_t n = body.blocks.size();
+  if (n == 0) return state;
+  if (t9_.size != 0) {
+    if (t9_.slot >= state.regs.size()) state.regs.resize(t9_.slot + 1, {0, 0, 0, Value::Kind::symbol, 8});
+    state.regs[t9_.slot] = constant(body.entry, word_);
+  }
+  std::vector<bool> header(n, false);
+  for (std::uint32_t b = 0; b < n; ++b)
+    for (const auto t : body.blocks[b].next)
+      if (t <= b) header[t] = true;
+  struct Waiting {
+    State state;
+    std::uint64_t since;
+  };
+  std::map<std::uint32_t, Waiting> pending;
+  std::map<std::uint32_t, State> last_in;
+  // A loop is followed exactly while nothing has left it since its header: then its condition was known.
+  std::uint64_t clock = 0, last_return = 0;
+  std::vector<std::uint64_t> header_clock(n, 0);
+  std::vector<std::uint16_t> visits(n, 0), loops(n, 0);
+  std::optional<State> returned;
+  const std::uint64_t started = steps_;
+
+  const auto returns = [&](State s) {
+    last_return = ++clock;
+    if (!returned) returned.emplace(std::move(s));
+    else join(*returned, std::move(s), false, body.entry << 1 | 1);
+  };
+  const auto deliver = [&](std::uint32_t from, std::uint32_t to, State s, bool certain) {
+    if (to <= from && certain) {
+      certain = last_return <= header_clock[to];
+      for (const auto& [unused, w] : pending) certain &= w.since <= header_clock[to];
+    }
+    if (to <= from && !certain) {
+      if (loops[to] >= 2) return;
+      ++loops[to];
+      if (const auto last = last_in.find(to); last != last_in.end()) {
+        State widened(last->second);
+        join(widened, std::move(s), true, body.blocks[to].start);
+        s = std::move(widened);
+      }
+    }
+    const auto it = pending.find(to);
+    ++clock;
+    if (it == pending.end()) {
+      pending.emplace(to, Waiting{std::move(s), clock});
+    } else {
+      join(it->second.state, std::move(s), false, body.blocks[to].start);
+      it->second.since = clock;
+    }
+  };
+
+  pending.emplace(0, Waiting{std::move(state), 0});
+  std::vector<Exit> exits;
+  while (!pending.empty()) {
+    if (steps_ > root_limit_ || out_of_budget_ || steps_ - started > 4'000'000) {
+      give_up("steps", body.entry);
+      if (!returned) returned.emplace(std::move(pending.begin()->second.state));
+      break;
+    }
+    const std::uint32_t index = pending.begin()->first;
+    State s = std::move(pending.begin()->second.state);
+    pending.erase(pending.begin());
+    const std::uint16_t cap = frame.recorded > 8 ? 48 : 5000;
+    if (visits[index] > cap) continue;
+    ++visits[index];
+    const bool forced = visits[index] == cap;  // a loop that seems not to end: leave it as well
+    if (header[index]) last_in.insert_or_assign(index, s), header_clock[index] = ++clock;
+    const Block& block = body.blocks[index];
+    bool gone = false;
+    for (std::size_t k = 0; k < block.insns.size() && !gone; ++k) {
+      const Insn insn = code_.insn(block.insns[k]);
+      const bool last = k + 1 == block.insns.size();
+      exits.clear();
+      if (forced && last && insn.control) {
+        for (const auto t : block.next)
+          if (t > index) deliver(index, t, State(s), true);
+      }
+      exec(std::move(s), insn, frame, exits);
+      gone = true;
+      const bool certain = exits.size() == 1;
+      const std::uint64_t next = insn.address + insn.length;
+      for (auto& e : exits) {
+        switch (e.kind) {
+          case Exit::Kind::next:
+            if (!last) {
+              if (gone) s = std::move(e.state);
+              else join(s, std::move(e.state), false, next);
+              gone = false;
+            } else if (const auto it = body.block_at.find(next); it != body.block_at.end()) {
+              deliver(index, it->second, std::move(e.state), certain);
+            } else if (is_start(next)) {
+              if (auto after = call(std::move(e.state), constant(next, word_), insn.address, frame.return_to, frame, true)) returns(std::move(*after));
+            }
+            break;
+          case Exit::Kind::jump: {
+            const std::uint64_t target = machine_.mode_switch ? e.target.off & ~std::uint64_t{1} : e.target.off;
+            if (const auto it = body.block_at.find(target); it != body.block_at.end()) {
+              deliver(index, it->second, std::move(e.state), certain);
+            } else if (auto after = call(std::move(e.state), e.target, insn.address, frame.return_to, frame, true)) {
+              returns(std::move(*after));
+            }
+            break;
+          }
+          case Exit::Kind::call:
+          case Exit::Kind::indirect_call: {
+            if (e.target.is_const() && e.target.off == next) {
+              if (const auto it = body.block_at.find(next); it != body.block_at.end()) deliver(index, it->second, std::move(e.state), certain);
+              break;
+            }
+            auto after = call(std::move(e.state), e.target, insn.address, next, frame, false);
+            if (!after) break;
+            if (const auto it = body.block_at.find(next); it != body.block_at.end()) deliver(index, it->second, std::move(*after), certain);
+            break;
+          }
+          case Exit::Kind::ret: returns(std::move(e.state)); break;
+          case Exit::Kind::indirect_jump: {
+            const auto marked = machine_.mode_switch ? ~std::uint64_t{1} : ~std::uint64_t{0};
+            std::vector<Value> targets = e.target.kind == Value::Kind::choice ? tables_.parts(e.target.id) : std::vector<Value>{e.target};
+            for (const auto& t : targets) {
+              if (t.is_const() && ((t.off & marked) == (frame.return_to & marked) || t.off == sentinel)) {
+                returns(State(e.state));
+              } else if (t.is_const() && body.block_at.contains(t.off & marked)) {
+                deliver(index, body.block_at.at(t.off & marked), State(e.state), certain && targets.size() == 1);
+              } else if (t.is_const() || (t.kind == Value::Kind::symbol && tables_.symbol(t.id).kind == Symbol::Kind::import) || block.next.empty()) {
+                if (auto after = call(State(e.state), t, insn.address, frame.return_to, frame, true)) returns(std::move(*after));
+              } else {
+                for (const auto to : block.next) deliver(index, to, State(e.state), false);
+              }
+            }
+            break;
+          }
+        }
+      }
+    }
+  }
+  return returned;
+}
+
+std::optional<State> Engine::call(State s, const Value& target, std::uint64_t site, std::uint64_t return_to, const Frame& frame, bool tail) {
+  if (target.kind != Value::Kind::choice) return call_one(std::move(s), target, site, return_to, frame, tail);
+  std::optional<State> out;
+  int n = 0;
+  for (const auto& t : std::vector<Value>(tables_.parts(target.id))) {
+    if (++n > 32) {
+      give_up("many-targets", site);
+      break;
+    }
+    if (t.is_const() && t.off < 0x100) continue;
+    auto after = call_one(State(s), t, site, return_to, frame, tail);
+    if (!after) continue;
+    if (!out) out.emplace(std::move(*after));
+    else join(*out, std::move(*after), false, site);
+  }
+  return out;
+}
+
+std::optional<State> Engine::call_one(State s, const Value& target, std::uint64_t site, std::uint64_t return_to, const Frame& frame, bool tail) {
+  std::string import;
+  const Body* body = nullptr;
+  if (machine_.table == "x86") {
+    const auto bytes = elf_.view(site, 7);  // call *%gs:0x10: the kernel's entry
+    if (!bytes.empty() && bytes[0] == 0x65 && bytes[1] == 0xFF && bytes[2] == 0x15 && bytes[3] == 0x10) {
+      auto after = syscall(std::move(s), site, frame);
+      if (after) after->regs[stack_.slot] = binary(sleigh::Op::INT_ADD, after->regs[stack_.slot], constant(word_, word_), word_, word_);
+      return after;
+    }
+  }
+  if (target.is_const()) {
+    if (const auto name = import_at(target.off)) import = *name;
+    else if (code_target(target.off)) {
+      const std::uint64_t entry = machine_.mode_switch ? target.off & ~std::uint64_t{1} : target.off;
+      if (const auto known = recognised_.find(entry); known != recognised_.end()) import = known->second;
+      else if (elf_.is_static) {
+        std::vector<int> skip;
+        if (const auto* symbol = elf_.function_at(entry); symbol && model_for(symbol->name, skip)) import = symbol->name;
+      }
+      if (import.empty()) body = body_at(target.off, frame.body && frame.body->thumb);
+    }
+  } else if (target.kind == Value::Kind::symbol && tables_.symbol(target.id).kind == Symbol::Kind::import) {
+    import = tables_.symbol(target.id).origin;
+  }
+
+  const Value sp = stack_.slot < s.regs.size() ? s.regs[stack_.slot] : Value{0, 0, 0, Value::Kind::symbol, word_};
+  const bool pops = machine_.link.empty();
+  const auto leave = [&](State st) -> State {
+    if (stack_.slot < st.regs.size()) st.regs[stack_.slot] = pops ? binary(sleigh::Op::INT_ADD, sp, constant(word_, word_), word_, word_) : sp;
+    return st;
+  };
+
+  if (frame.main_entry && !body && !import.empty() && import.find("start_main") == std::string::npos && import.find("main") != std::string::npos)
+    import = "__libc_start_main";
+  if (frame.main_entry && body && !tail) {
+    const Value first = argument(s, 0);
+    if (first.is_const() && code_target(first.off) && body->insn_count > 8) import = "__libc_start_main", body = nullptr;
+  }
+
+  if (!import.empty()) {
+    std::vector<int> skip;
+    if (const auto* model = model_for(import, skip)) {
+      auto after = library(std::move(s), import, *model, skip, site, frame, false);
+      if (!after) return std::nullopt;
+      return leave(std::move(*after));
+    }
+    // No model: memory that it is given and that nothing has filled may be filled by it.
+    for (std::size_t i = 0; i < 4; ++i) {
+      const Value v = argument(s, i);
+      if (!v.is_const() || !is_stack(v.off) || v.off < sp.off) continue;
+      if (const auto b = byte_at(s, {0, v.off}); !b && !defined(s, {0, v.off}))
+        s.store_text({0, v.off}, tables_.text({{"${ret:" + import + "}", false, 0}}), 0);
+    }
+    set_result(s, tables_.keyed(fmt::format("ret {} {:x}", import, site), {Symbol::Kind::result, "ret:" + import}, word_));
+    return leave(std::move(s));
+  }
+
+  if (!body) {
+    give_up("indirect-call", site);
+    set_result(s, tables_.keyed(fmt::format("ret {:x}", site), {Symbol::Kind::result, "unknown"}, word_));
+    return leave(std::move(s));
+  }
+
+  std::uint32_t depth = frame.depth + (tail ? 0 : 1);
+  bool recursive = false;
+  for (const Frame* f = &frame; f; f = f->caller) recursive |= f->body == body;
+  const bool relevant = relevant_.contains(body->entry);
+  const bool small = body->insn_count < 400;
+  auto& count = inlined_[body->entry];
+  const bool inline_it = depth < max_depth && !recursive && steps_ < root_limit_ && (relevant ? count < 120 : small && count < 600);
+  if (!inline_it) {
+    if (relevant && !recursive) give_up("not-followed", site);
+    set_result(s, tables_.keyed(fmt::format("ret {:x}", site), {Symbol::Kind::result, "ret:" + function_name(body->entry)}, word_));
+    if (!body->returns) return std::nullopt;
+    return leave(std::move(s));
+  }
+  ++count;
+  Frame inner;
+  inner.caller = &frame;
+  inner.call_site = site;
+  inner.return_to = return_to;
+  inner.root = frame.root;
+  inner.depth = depth;
+  inner.context = (frame.context ^ site) * 0x9E3779B97F4A7C15u;
+  const std::uint64_t limit = root_limit_;
+  if (!relevant) root_limit_ = std::min(root_limit_, steps_ + 150'000);
+  const auto saved = temps_;
+  auto after = invoke(*body, std::move(s), inner);
+  temps_ = saved;
+  root_limit_ = limit;
+  frame.recorded += inner.recorded;
+  if (!after) return std::nullopt;
+  // What the callee had on its stack is gone.
+  if (sp.is_const() && is_stack(sp.off)) {
+    auto& refs = after->refs();
+    const auto low = std::lower_bound(refs.begin(), refs.end(), std::pair(0u, stack_low_ >> 6), [](const State::Ref& r, const auto& k) { return std::pair(r.base, r.number) < k; });
+    auto high = low;
+    while (high != refs.end() && high->base == 0 && (high->number << 6) + 64 + 256 < sp.off) pages_.release(high->page), ++high;
+    refs.erase(low, high);
+  }
+  return leave(std::move(*after));
+}
+
+std::optional<State> Engine::syscall(State s, std::uint64_t site, const Frame& frame) {
+  const auto read = [&](const CodeStore::Reg& r) {
+    return r.size != 0 && r.slot < s.regs.size() ? s.regs[r.slot] : Value{0, 0, 0, Value::Kind::symbol, word_};
+  };
+  Value number = read(sys_number_);
+  std::vector<Value> args;
+  for (const auto& r : sys_args_) args.push_back(read(r));
+  if (elf_.machine == elf::Machine::mips)
+    for (std::uint64_t i = 4; i < 7; ++i)
+      args.push_back(load(s, binary(sleigh::Op::INT_ADD, read(stack_), constant(i * 4, word_), word_, word_), word_));
+  if (elf_.machine == elf::Machine::arm) {  // the old ABI has the number in the instruction
+    const auto word = base::load<std::uint32_t>(elf_.view(site, 4), 0, elf_.order);
+    if (word && (*word & 0x0FF00000) == 0x0F900000) number = constant(*word & 0xFFFFF, 4);
+  }
+  std::string name;
+  if (number.is_const()) name = syscall_name(elf_.machine, static_cast<std::uint32_t>(number.off));
+  if (name == "socketcall" && args[0].is_const()) {
+    static constexpr const char* calls[] = {"", "socket", "bind", "connect", "listen", "accept", "", "", "", "send", "recv",
+                                            "sendto", "recvfrom", "shutdown", "setsockopt", "", "sendmsg", "recvmsg"};
+    name = args[0].off < std::size(calls) ? calls[args[0].off] : "";
+    const Value array = args[1];
+    for (std::uint64_t i = 0; i < 6; ++i) {
+      const Value v = load(s, binary(sleigh::Op::INT_ADD, array, constant(i * word_, word_), word_, word_), word_);
+      if (i < args.size()) args[i] = v;
+      else args.push_back(v);
+    }
+  }
+  std::vector<int> skip;
+  const Model* model = name.empty() ? nullptr : model_for(name, skip);
+  if (!model) {
+    set_result(s, tables_.keyed(fmt::format("syscall {:x}", site), {Symbol::Kind::result, name.empty() ? "unknown" : "ret:" + name}, word_));
+    return s;
+  }
+  // The library model reads its arguments from where a call would have them.
+  std::vector<std::pair<std::uint32_t, Value>> saved;
+  const auto put_reg = [&](const CodeStore::Reg& r, const Value& v) {
+    if (r.slot >= s.regs.size()) s.regs.resize(r.slot + 1, {0, 0, 0, Value::Kind::symbol, 8});
+    saved.emplace_back(r.slot, s.regs[r.slot]);
+    s.regs[r.slot] = v;
+    s.regs[r.slot].size = r.size;
+  };
+  const std::size_t in_regs = std::min(args.size(), arg_regs_.size());
+  for (std::size_t i = 0; i < in_regs; ++i) put_reg(arg_regs_[i], args[i]);
+  if (arg_regs_.empty() || elf_.machine == elf::Machine::arm) {  // the rest goes to a stack below the real one
+    const Value sp = read(stack_);
+    const Value low = binary(sleigh::Op::INT_SUB, sp, constant(0x800, word_), word_, word_);
+    put_reg(stack_, low);
+    for (std::size_t i = in_regs; i < args.size(); ++i)
+      store(s, binary(sleigh::Op::INT_ADD, low, constant(machine_.stack_arguments + (i - arg_regs_.size()) * word_, word_), word_, word_), args[i], word_);
+  }
+  auto after = library(std::move(s), name, *model, skip, site, frame, true);
+  if (!after) return std::nullopt;
+  std::reverse(saved.begin(), saved.end());
+  for (const auto& [slot, v] : saved)
+    if (slot != result_.slot) after->regs[slot] = v;
+  return after;
+}
+
+void Engine::relevance() {
+  std::map<std::uint64_t, std::vector<std::uint64_t>> callers;
+  std::vector<std::uint64_t> todo;
+  const auto mark = [&](std::uint64_t entry) {
+    if (relevant_.insert(entry).second) todo.push_back(entry);
+  };
+  static const std::set<std::string> quiet = {"", "text", "log", "memory", "time", "compare"};
+  for (const auto& [entry, body] : bodies_) {
+    for (const auto c : body->calls) callers[c].push_back(entry);
+    for (const auto c : body->code_pointers) callers[c].push_back(entry);
+    bool hit = body->raw_syscall;
+    std::vector<int> skip;
+    for (const auto& name : body->imports) {
+      const auto* m = model_for(name, skip);
+      hit |= m && !quiet.contains(m->group);
+    }
+    for (const auto c : body->calls) {
+      std::string name;
+      if (const auto known = recognised_.find(c); known != recognised_.end()) name = known->second;
+      else if (elf_.is_static)
+        if (const auto* symbol = elf_.function_at(c)) name = symbol->name;
+      const auto* m = name.empty() ? nullptr : model_for(name, skip);
+      hit |= m && !quiet.contains(m->group);
+    }
+    if (hit) mark(entry);
+  }
+  while (!todo.empty()) {
+    const auto entry = todo.back();
+    todo.pop_back();
+    for (const auto c : callers[entry]) mark(c);
+  }
+}
+
+void Engine::run_root(Root root) {
+  const Body* body = body_at(root.entry, false);
+  if (!body || body->blocks.empty()) return;
+  State s = root.state.empty() ? fresh_state(body) : std::move(root.state[0]);
+  if (!root.state.empty()) {  // a callback: memory as it was when it was registered, registers anew
+    State fresh = fresh_state(body);
+    s.regs = fresh.regs;
+    s.tested.clear(), s.passed.clear();
+    auto& refs = s.refs();
+    std::erase_if(refs, [&](const State::Ref& r) {
+      const bool own = r.base == 0 && is_stack(r.number << 6) && (r.number << 6) < stack_low_ + 0x20000;
+      if (own) pages_.release(r.page);
+      return own;
+    });
+    // its own stack, below every frame that is kept
+    const std::uint64_t low = stack_low_ + 0x10000;
+    s.regs[stack_.slot] = constant(low, word_);
+    if (machine_.link.empty()) s.store_value({0, low}, constant(sentinel, word_), word_, big_);
+    if (arg_regs_.empty())
+      for (std::uint64_t i = 0; i < root.args.size(); ++i)
+        s.store_value({0, low + machine_.stack_arguments + i * word_}, root.args[i], word_, big_);
+  }
+  for (std::size_t i = 0; i < root.args.size() && i < arg_regs_.size(); ++i) {
+    s.regs[arg_regs_[i].slot] = root.args[i];
+    s.regs[arg_regs_[i].slot].size = arg_regs_[i].size;
+  }
+  Frame frame;
+  frame.return_to = sentinel;
+  frame.root = root.kinds;
+  frame.context = root.entry * 0x9E3779B97F4A7C15u;
+  frame.main_entry = !root.kinds.empty() && root.kinds[0] == "entry";
+  if (frame.main_entry) s.from_start = true;
+  invoke(*body, std::move(s), frame);
+}
+
+}  // namespace flow
