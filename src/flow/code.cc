@@ -10,6 +10,8 @@ CodeStore::CodeStore(sleigh::Translator& translator, const sleigh::Machine&)
   auto all = translator.registers();
   std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.offset < b.offset; });
   for (const auto& r : all) {
+    // PowerPC's eight condition fields are set and tested one by one; their union would smear one unknown over all.
+    if (translator.register_name(r) == "crall") continue;
     if (!groups_.empty() && r.offset < groups_.back().end)
       groups_.back().end = std::max<std::uint64_t>(groups_.back().end, r.offset + r.size);
     else

@@ -193,8 +193,10 @@ State Engine::fresh_state(const Body* body) {
   if (t9_.size != 0 && body) set(t9_, constant(body->entry, word_));
   if (global_.size != 0 && global_value_ != 0) set(global_, constant(global_value_, word_));
   // x86: the direction flag is clear, as the ABIs ask.
-  const auto df = code_.reg("DF");
-  if (df.size != 0) set(df, constant(0, 1));
+  for (const auto* flag : {"DF", "xer_so"}) {  // and PowerPC's sticky overflow is not set
+    const auto r = code_.reg(flag);
+    if (r.size != 0) set(r, constant(0, 1));
+  }
   return s;
 }
 

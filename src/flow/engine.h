@@ -36,6 +36,7 @@ struct Frame {
   std::uint32_t depth = 0;
   std::uint64_t context = 0;        // hash of the chain of call sites
   bool main_entry = false;          // this is _start: what it hands over is main
+  bool trust = false;               // the block at hand decides about a loop: believe the initial values of globals
   mutable std::uint32_t recorded = 0;  // model calls seen since the frame began
 };
 
@@ -59,6 +60,7 @@ class Engine {
   Value unary(sleigh::Op op, const Value& a, std::uint8_t in, std::uint8_t out);
   Value binary(sleigh::Op op, const Value& a, const Value& b, std::uint8_t in, std::uint8_t out);
   bool wide(State& s, const MicroOp& op);
+  bool unaligned_pair(State& s, const Insn& insn);
   void run_from(State s, std::size_t at, const Insn& insn, const Frame& frame, std::vector<Exit>& out, int forks);
 
   // memory.cc
@@ -160,6 +162,7 @@ class Engine {
   std::map<std::uint64_t, std::uint32_t> inlined_;
   std::vector<Root> roots_;
   std::set<std::uint64_t> rooted_;
+  std::uint64_t next_insn_ = 0;  // a call pushes this; it is no code pointer
   bool light_ = false;
   Body* building_ = nullptr;
   std::uint64_t steps_ = 0, root_limit_ = 0;

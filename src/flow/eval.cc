@@ -125,8 +125,8 @@ void Engine::put(State& s, const MicroOp& op, const Value& value, unsigned chunk
     cell.off = (cell.off & ~mask) | (v.off << shift * 8 & mask);
     cell.size = std::max<std::uint8_t>(cell.size, static_cast<std::uint8_t>(shift + size));
     cell.taint = tables_.taint_union(cell.taint, v.taint);
-  } else if (shift == 0 && (size >= 4 || op.where[0] == Where::temp)) {
-    cell = v;
+  } else if (shift == 0) {
+    cell = v;  // the bytes above are taken to be zero: code that sets DL goes on to use DL
   } else {
     cell = tables_.derived(0x21000u + shift, v, cell, Symbol::Kind::unknown, std::max<std::uint8_t>(cell.size, size));
   }
@@ -170,7 +170,12 @@ Value Engine::unary(Op op, const Value& a, std::uint8_t in, std::uint8_t out) {
   return tables_.derived(static_cast<std::uint32_t>(op), a, constant(0), is_compare(op) ? Symbol::Kind::boolean : Symbol::Kind::unknown, out);
 }
 
-Value Engine::binary(Op op, const Value& a, const Value& b, std::uint8_t in, std::uint8_t out) {
+Value Engine::binary(Op op, const Value& left, const Value& right, std::uint8_t in, std::uint8_t out) {
+  // A constant stands on the right where the order does not matter.
+  const bool swap = left.is_const() && !right.is_const() &&
+                    (op == Op::INT_ADD || op == Op::INT_AND || op == Op::INT_OR || op == Op::INT_XOR || op == Op::INT_MULT ||
+                     op == Op::INT_EQUAL || op == Op::INT_NOTEQUAL);
+  const Value &a = swap ? right : left, &b = swap ? left : right;
   const std::uint16_t taint = tables_.taint_union(a.taint, b.taint);
   if (a.is_const() && b.is_const()) {
     const auto v = compute(op, a.off & mask_of(in), op == Op::INT_LEFT || op == Op::INT_RIGHT || op == Op::INT_SRIGHT ? b.off : b.off & mask_of(in), in);
@@ -179,12 +184,12 @@ Value Engine::binary(Op op, const Value& a, const Value& b, std::uint8_t in, std
   }
   const bool sa = a.kind == Value::Kind::symbol, sb = b.kind == Value::Kind::symbol;
   if (a.kind == Value::Kind::choice || b.kind == Value::Kind::choice) {
-    std::vector<Value> left = a.kind == Value::Kind::choice ? tables_.parts(a.id) : std::vector<Value>{a};
-    std::vector<Value> right = b.kind == Value::Kind::choice ? tables_.parts(b.id) : std::vector<Value>{b};
-    if (left.size() * right.size() <= 64) {
+    std::vector<Value> xs = a.kind == Value::Kind::choice ? tables_.parts(a.id) : std::vector<Value>{a};
+    std::vector<Value> ys = b.kind == Value::Kind::choice ? tables_.parts(b.id) : std::vector<Value>{b};
+    if (xs.size() * ys.size() <= 64) {
       std::vector<Value> parts;
-      for (auto& x : left)
-        for (auto& y : right) {
+      for (auto& x : xs)
+        for (auto& y : ys) {
           x.taint = y.taint = taint;
           parts.push_back(binary(op, x, y, in, out));
         }
@@ -354,15 +359,68 @@ bool Engine::wide(State& s, const MicroOp& op) {
   }
 }
 
+// MIPS lwl/lwr and swl/swr come in pairs that move one unaligned word. Each half of a load loads all of it, each half of a
+// store stores its own bytes; the masks and shifts of the p-code would lose what is only partly known.
+bool Engine::unaligned_pair(State& s, const Insn& insn) {
+  const auto word = base::load<std::uint32_t>(elf_.view(insn.address, 4), 0, elf_.order);
+  if (!word) return false;
+  const std::uint32_t code = *word >> 26;
+  if (code != 0x22 && code != 0x26 && code != 0x2A && code != 0x2E) return false;
+  const bool left = code == 0x22 || code == 0x2A, stores = code >= 0x28;
+  const MicroOp* ops = code_.ops(insn);
+  std::size_t at = 0;
+  for (; at < insn.ops; ++at) {
+    const MicroOp& op = ops[at];
+    if (op.op == Op::INT_AND && op.where[2] == Where::constant && op.at[2] == 3) break;
+    if (op.inputs == 1) put(s, op, unary(op.op, get(s, op, 1), op.size[1], op.size[0]));
+    else put(s, op, binary(op.op, get(s, op, 1), get(s, op, 2), op.size[1], op.size[0]));
+  }
+  if (at == insn.ops || at == 0) return false;
+  const Value address = get(s, ops[at], 1);
+  const bool low_end = left == big_;  // this half holds the word's first byte in memory
+  const Value start = low_end ? address : binary(Op::INT_SUB, address, constant(3, word_), word_, word_);
+  if (!stores) {
+    for (std::size_t k = insn.ops; k-- > 0;)
+      if (ops[k].where[0] == Where::reg) {
+        put(s, ops[k], load(s, start, 4));
+        return true;
+      }
+    return false;
+  }
+  const Value v = get(s, ops[at - 1], 0);
+  const auto p = place_of(address);
+  if (!p) return true;
+  if (!v.is_const()) {
+    if (low_end) store(s, start, v, 4);
+    return true;
+  }
+  const unsigned in_word = address.off & 3;
+  const unsigned count = low_end ? 4 - in_word : in_word + 1;
+  const std::uint64_t first = low_end ? 0 : 4 - count;  // index of this half's first byte in the word
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const std::uint64_t index = first + i;
+    store(s, binary(Op::INT_ADD, start, constant(index, word_), word_, word_),
+          constant(v.off >> (big_ ? 3 - index : index) * 8 & 0xFF, 1), 1);
+  }
+  return true;
+}
+
 void Engine::exec(State state, const Insn& insn, const Frame& frame, std::vector<Exit>& out) {
+  if (machine_.delay_slots && !insn.control && unaligned_pair(state, insn)) {
+    ++steps_;
+    out.push_back({Exit::Kind::next, {}, std::move(state)});
+    return;
+  }
   run_from(std::move(state), 0, insn, frame, out, 0);
 }
 
 void Engine::run_from(State s, std::size_t i, const Insn& insn, const Frame& frame, std::vector<Exit>& out, int forks) {
   const MicroOp* ops = code_.ops(insn);
   const std::uint64_t next = insn.address + insn.length;
+  next_insn_ = next;
   std::size_t joined_until = 0;  // operations before this one run under an unknown condition
   std::uint16_t condition = 0;
+  std::uint64_t written = 0;  // temporaries that had a value before the condition
   std::uint64_t guard = 0;
   while (i < insn.ops) {
     ++steps_;
@@ -389,7 +447,8 @@ void Engine::run_from(State s, std::size_t i, const Insn& insn, const Frame& fra
         const std::size_t there = relative ? i + static_cast<std::size_t>(static_cast<std::int64_t>(extend(op.at[1], op.size[1])))
                                            : insn.ops;
         const auto& marks = tables_.sites(c.taint);
-        const bool certain = c.is_const() && (marks.empty() || marks.back() != global_mark);
+        const bool leaves = !relative && !skips;
+        const bool certain = c.is_const() && !(light_ && leaves) && (frame.trust || marks.empty() || marks.back() != global_mark);
         if (certain && !maybe) {
           if ((c.off & 1) == 0) { ++i; continue; }
           if (relative || skips) { i = there; continue; }
@@ -504,10 +563,15 @@ void Engine::run_from(State s, std::size_t i, const Insn& insn, const Frame& fra
         break;
       }
       default:
-        if (op.inputs == 1) v = unary(op.op, get(s, op, 1), op.size[1], op.size[0]);
+        if ((op.op == Op::INT_XOR || op.op == Op::INT_SUB) && op.where[1] == op.where[2] && op.at[1] == op.at[2] &&
+            op.shift[1] == op.shift[2] && op.where[1] != Where::constant)
+          v = constant(0, op.size[0]);  // a register cleared by itself
+        else if (op.inputs == 1) v = unary(op.op, get(s, op, 1), op.size[1], op.size[0]);
         else v = binary(op.op, get(s, op, 1), get(s, op, 2), op.size[1], op.size[0]);
     }
-    if (maybe && op.where[0] == Where::reg) {
+    const std::uint64_t temp_bit = op.where[0] == Where::temp && op.at[0] < 64 ? std::uint64_t{1} << op.at[0] : 0;
+    if (!maybe) written |= temp_bit;
+    if (maybe && (op.where[0] == Where::reg || (written & temp_bit) != 0)) {
       MicroOp old;
       old.where[1] = op.where[0], old.size[1] = op.size[0], old.shift[1] = op.shift[0], old.at[1] = op.at[0];
       v = join(get(s, old, 1), v, condition, false, insn.address);

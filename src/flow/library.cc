@@ -591,9 +591,14 @@ std::optional<State> Engine::library(State s, const std::string& name, const Mod
       const auto texts = texts_at(s, values[1]);
       write_texts(s, values[0], texts);
       if (model.name == "stpcpy") {
-        result = texts.size() == 1 && texts[0].whole ? binary(sleigh::Op::INT_ADD, values[0], constant(texts[0].text.size(), word_), word_, word_)
+        result = texts.size() == 1 && texts[0].whole && values[0].is_const() ? binary(sleigh::Op::INT_ADD, values[0], constant(texts[0].text.size(), word_), word_, word_)
                                                      : binary(sleigh::Op::INT_ADD, values[0], length_mark(values[0], texts.empty() ? 0 : texts[0].taint), word_, word_);
-        if (!result.is_const() && values[0].is_const()) result = length_mark(values[0], 0), result.off = values[0].off;
+        if (!result.is_const()) {
+          const auto p = place_of(values[0]);
+          const bool appended = p && p->base != 0 && tables_.symbol(p->base - 1).path.starts_with("@");
+          if (values[0].is_const()) result = length_mark(values[0], 0), result.off = values[0].off;
+          else if (appended) result = values[0];  // still the end of the same text
+        }
       }
       break;
     }
@@ -619,7 +624,10 @@ std::optional<State> Engine::library(State s, const std::string& name, const Mod
       const bool swapped = model.name == "bcopy";
       const Value to = values[swapped ? 1 : 0], from = values[swapped ? 0 : 1], size = values[2];
       const auto source = place_of(from), target = place_of(to);
-      if (target && from.kind == Value::Kind::choice) {
+      const bool appends = target && target->base != 0 && tables_.symbol(target->base - 1).path.starts_with("@");
+      if (appends) {  // memcpy(buf + strlen(buf), text, n)
+        write_texts(s, to, cut(texts_at(s, from), &size, false));
+      } else if (target && from.kind == Value::Kind::choice) {
         write_texts(s, to, texts_at(s, from));
       } else if (source && target) {
         const std::uint64_t n = size.is_const() ? std::min<std::uint64_t>(size.off & 0xFFFFFFFF, 8192) : 0;

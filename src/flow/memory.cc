@@ -202,7 +202,7 @@ void Engine::store(State& s, const Value& address, const Value& value, std::uint
   }
   if (v.kind == Value::Kind::text) v = {0, 0, v.taint, Value::Kind::symbol, size};
   if (weak) v = join(load_at(s, *p, size), v, 0, false, p->at);
-  if (p->base == 0 && building_ && v.is_const()) note_code_pointer(*building_, v);
+  if (p->base == 0 && building_ && v.is_const() && v.off != next_insn_) note_code_pointer(*building_, v);
   if (p->base == 0 && !is_stack(p->at) && !is_heap(p->at) && !elf_.segment_of(p->at)) return;
   s.store_value(*p, v, size, big_);
 }
@@ -315,7 +315,8 @@ std::vector<Text> Engine::texts_at(State& s, const Value& pointer, std::size_t l
   } else {
     out.push_back({"${" + origin_of(pointer) + "}", false, 0});
   }
-  for (auto& t : out) t.taint = tables_.taint_union(t.taint, pointer.taint);
+  const auto taint = tables_.without_global(pointer.taint);
+  for (auto& t : out) t.taint = tables_.taint_union(t.taint, taint);
   std::sort(out.begin(), out.end());
   out.erase(std::unique(out.begin(), out.end()), out.end());
   if (out.size() > 8) out.resize(8);

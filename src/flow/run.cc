@@ -31,6 +31,15 @@ std::optional<State> Engine::invoke(const Body& body, State state, Frame& frame)
   for (std::uint32_t b = 0; b < n; ++b)
     for (const auto t : body.blocks[b].next)
       if (t <= b) header[t] = true;
+  // Blocks that decide whether a loop goes on: a global's initial value is believed there (see Frame::trust).
+  std::vector<bool> leaves_loop(n, false);
+  for (std::uint32_t b = 0; b < n; ++b)
+    for (const auto h : body.blocks[b].next) {
+      if (h > b || b - h > 64) continue;
+      for (std::uint32_t c = h; c <= b; ++c)
+        for (const auto t : body.blocks[c].next)
+          if (t > b || t < h || c == b) leaves_loop[c] = true;
+    }
   struct Waiting {
     State state;
     std::uint64_t since;
@@ -90,6 +99,7 @@ std::optional<State> Engine::invoke(const Body& body, State state, Frame& frame)
     const bool forced = visits[index] == cap;  // a loop that seems not to end: leave it as well
     if (header[index]) last_in.insert_or_assign(index, s), header_clock[index] = ++clock;
     const Block& block = body.blocks[index];
+    frame.trust = leaves_loop[index];
     bool gone = false;
     for (std::size_t k = 0; k < block.insns.size() && !gone; ++k) {
       const Insn insn = code_.insn(block.insns[k]);
@@ -219,9 +229,11 @@ std::optional<State> Engine::call_one(State s, const Value& target, std::uint64_
   }
 
   if (!import.empty()) {
+    // A stub that only jumps on stands for its caller's call.
+    const bool stub = tail && frame.caller && frame.body->blocks.size() <= 2 && frame.body->insn_count <= 6;
     std::vector<int> skip;
     if (const auto* model = model_for(import, skip)) {
-      auto after = library(std::move(s), import, *model, skip, site, frame, false);
+      auto after = library(std::move(s), import, *model, skip, stub ? frame.call_site : site, stub ? *frame.caller : frame, false);
       if (!after) return std::nullopt;
       return leave(std::move(*after));
     }

@@ -97,6 +97,13 @@ std::uint16_t Tables::taint_set(std::vector<std::uint32_t> sites) {
 
 std::uint16_t Tables::taint_of(std::uint32_t site) { return taint_set({site}); }
 
+std::uint16_t Tables::without_global(std::uint16_t taint) {
+  if (taints_[taint].empty() || taints_[taint].back() != global_mark) return taint;
+  auto sites = taints_[taint];
+  sites.pop_back();
+  return taint_set(std::move(sites));
+}
+
 std::uint16_t Tables::taint_union(std::uint16_t a, std::uint16_t b) {
   if (a == b || b == 0) return a;
   if (a == 0) return b;

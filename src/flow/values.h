@@ -64,6 +64,7 @@ class Tables {
 
   std::uint16_t taint_of(std::uint32_t site);
   std::uint16_t taint_union(std::uint16_t a, std::uint16_t b);
+  std::uint16_t without_global(std::uint16_t taint);
   std::uint16_t taint_set(std::vector<std::uint32_t> sites);
 
   const Symbol& symbol(std::uint32_t id) const { return symbols_[id]; }

