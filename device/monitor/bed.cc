@@ -43,7 +43,8 @@ CuffCommand Bed::push(const Frame& frame) {
   if (frames_ % trace_step_ == 0) {
     traces_[0].push(frame.ecg[0]);
     traces_[1].push(frame.ecg[1]);
-    traces_[2].push(std::isfinite(frame.infrared) ? oximeter_.pleth() : NAN);
+    pleth_shown_ += 0.4F * (oximeter_.pleth() - pleth_shown_);
+    traces_[2].push(std::isfinite(frame.infrared) ? pleth_shown_ : NAN);
     traces_[3].push(frame.impedance);
   }
   if (frames_ % static_cast<std::int64_t>(frequency_ / 4) == 0) judge_heart();

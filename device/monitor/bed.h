@@ -94,7 +94,7 @@ class Bed {
   std::array<float, 8> intervals_{};
   std::int64_t frames_ = 0, beats_ = 0, beats_in_series_ = 0;
   double last_beat_ = 0, resp_seen_ = 0;
-  float cuff_pressure_ = 0;
+  float cuff_pressure_ = 0, pleth_shown_ = 0;
   CuffCommand command_{};
   CuffState cuff_before_ = CuffState::idle;
   int trace_step_, nibp_step_, slow_step_;
