@@ -437,6 +437,10 @@ void Engine::tcp(FlowState& flow, const Packet& p, int direction) {
   Sink sink{*this, c, direction, p.time};
   Reassembler& reassembler = c.streams[direction].reassembler;
   if (s.flags & kSyn) reassembler.syn(s.seq, sink);
+  if ((s.flags & (kSyn | kAck)) == (kSyn | kAck)) {  // it also says where the other side began
+    Sink other{*this, c, 1 - direction, p.time};
+    c.streams[1 - direction].reassembler.expect(s.ack, other);
+  }
   const std::uint32_t seq = s.flags & kSyn ? s.seq + 1 : s.seq;
   // A keep-alive carries one octet that was sent before (RFC 9293 3.8.4): it is no beginning of a stream.
   const bool keep_alive =
@@ -544,6 +548,11 @@ void Engine::process_pending(Conversation& c, int direction, std::uint64_t time,
 }
 
 void Engine::decide(Conversation& c, std::uint64_t time, bool closing) {
+  // One side may still be held back while the other is read: both say what the conversation is.
+  for (const int side : {kFromClient, kFromServer})
+    if (!closing && c.streams[side].reassembler.held() > 0 && c.streams[side].pending.empty() &&
+        c.streams[1 - side].pending.size() < Reassembler::kHoldBytes)
+      return;
   const Protocol found = identify(c, c.streams[0].pending, c.streams[1].pending, closing);
   if (found == Protocol::undecided) return;
   c.protocol = found;

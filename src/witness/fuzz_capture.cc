@@ -6,6 +6,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   witness::Options options;
   options.max_live_flows = 64;
+  options.max_flows = 256;
   options.max_buffered = 1u << 20;
   options.max_objects = 1u << 20;
   const auto capture = witness::read(base::ByteView(data, size), options);

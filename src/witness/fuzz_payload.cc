@@ -17,7 +17,8 @@ constexpr std::uint16_t kPorts[] = {80,  21,  23,  53,  67,  69,   104,  111,  1
 
 witness::Options small() {
   witness::Options options;
-  options.max_live_flows = 16;  // one is needed; a table for many is slow to make
+  options.max_live_flows = 16;  // one is needed; tables for many are slow to make
+  options.max_flows = 16;
   return options;
 }
 

@@ -157,6 +157,12 @@ void read_nfs3_call(World& world, const Conversation& c, const View& view, ByteR
       call.offset = in.u64();
       call.object = path;
       break;
+    case 14: {  // RENAME: from here, to there
+      const std::string from = join_path(path, name_of(in));
+      const std::string to = path_of(world, c.server, handle_of(in));
+      call.object = from + " -> " + join_path(to, name_of(in));
+      break;
+    }
     case 7:
       call.offset = in.u64();
       in.u32();
@@ -497,6 +503,7 @@ void tell_nfs(World& world, const Conversation& c, const View& view, const RpcCa
       {3, 9, Kind::share_write, "make directory"},
       {3, 12, Kind::share_write, "remove"},
       {3, 13, Kind::share_write, "remove directory"},
+      {3, 14, Kind::share_write, "rename"},
   };
   for (const Named& named : kNamed)
     if (named.version == call.version && named.procedure == call.procedure)

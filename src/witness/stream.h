@@ -33,6 +33,15 @@ class Reassembler {
     drain(sink, false);
   }
 
+  // The other side says that this one begins at `first` (its SYN was not captured). Taken only once a segment
+  // begins there, so that a false word hides nothing.
+  template <class Sink>
+  void expect(std::uint32_t first, Sink& sink) {
+    hint_ = first;
+    hinted_ = true;
+    if (!based_ && !waiting_.empty() && waiting_.front().seq == hint_) start(sink);
+  }
+
   // `size` is what the segment had on the wire; `bytes` may be shorter (snap length).
   template <class Sink>
   Outcome segment(std::uint32_t seq, base::ByteView bytes, std::uint32_t size, std::uint64_t frame,
@@ -40,7 +49,8 @@ class Reassembler {
     if (size == 0) return Outcome::fresh;
     if (!based_) {
       const Outcome outcome = wait(seq, bytes, size, frame);
-      if (waiting_bytes_ > kHoldBytes || waiting_.size() > kHoldPieces) start(sink);
+      const bool begins = hinted_ && waiting_.front().seq == hint_;
+      if (begins || waiting_bytes_ > kHoldBytes || waiting_.size() > kHoldPieces) start(sink);
       return outcome;
     }
     const std::int32_t ahead = distance(seq, next_);
@@ -136,7 +146,8 @@ class Reassembler {
   std::vector<Piece> waiting_;  // by sequence number
   std::size_t waiting_bytes_ = 0;
   std::uint32_t next_ = 0;
-  bool based_ = false;
+  std::uint32_t hint_ = 0;
+  bool based_ = false, hinted_ = false;
 };
 
 }  // namespace witness

@@ -98,6 +98,32 @@ TEST_P(Segments, Hl7IsReadWithoutAHandshake) {
   expect_patient(read_frames(talk.frames, showing()));
 }
 
+TEST(Stream, ACaptureThatBeginsWithTheSecondHandshakePacketIsRead) {
+  Talk talk{kMonitor, {kStation.address, 1883}};
+  talk.client_seq += 1;       // the client's SYN was not captured
+  talk.add(false, 0x12, "");  // the answer to it says where the client begins
+  talk.say(true, std::string("\x10\x13\0\x04MQTT\x04\xC2\0\x05\0\x01"
+                             "c\0\x01"
+                             "u\0\x01p",
+                             21));
+  talk.say(false, std::string("\x20\x02\0\0", 4));
+  const Capture capture = read_frames(talk.frames, showing());
+  const Observation* credential = find(capture, Observation::Kind::credential, "connect");
+  ASSERT_NE(credential, nullptr);
+  EXPECT_EQ(credential->device, "10.0.0.5");
+  EXPECT_EQ(credential->words, "p");
+}
+
+TEST(Stream, AFalseAcknowledgementHidesNothing) {
+  Talk talk{kMonitor, kStation};
+  talk.client_seq += 500'000;
+  talk.add(false, 0x12, "");  // acknowledges what the client never said
+  talk.client_seq -= 500'000;
+  talk.say(true, kMessage, 20);
+  talk.close();
+  expect_patient(read_frames(talk.frames, showing()));
+}
+
 TEST(Stream, FramesNameTheSegmentsThatCarryTheField) {
   Talk talk{kMonitor, kStation};
   talk.open();  // frames 1 to 3

@@ -115,8 +115,9 @@ struct Talk {
   void add(bool from_client, std::uint8_t flags, std::string_view payload) {
     std::uint32_t& seq = from_client ? client_seq : server_seq;
     const End &from = from_client ? client : server, &to = from_client ? server : client;
-    frames.push_back(
-        {clock += 1000, ethernet(ipv4(from.address, to.address, 6, tcp(from, to, seq, flags, payload)))});
+    frames.push_back({clock += 1000, ethernet(ipv4(from.address, to.address, 6,
+                                                   tcp(from, to, seq, flags, payload,
+                                                       from_client ? server_seq : client_seq)))});
     seq += static_cast<std::uint32_t>(payload.size()) + ((flags & 3) ? 1 : 0);
   }
   void open() { add(true, 0x02, ""), add(false, 0x12, ""), add(true, 0x10, ""); }
