@@ -164,6 +164,9 @@ class Composer {
     for (const FileSystemId id : open) {
       const FileSystem& fs = fw_.file_systems[id];
       place(id, fmt::format("/.partition-{}", ++number), "nothing in the image says where it goes", true);
+      // A kernel's own first root holds no more than a console and a directory or two: nothing that a reader misses.
+      const auto& nodes = fs.tree.nodes();
+      if (std::none_of(nodes.begin(), nodes.end(), [](const Node& n) { return n.type == NodeType::regular; })) continue;
       const std::string where = fs.blob.valid() ? fw_.blobs[fs.blob].name : std::string("directory");
       base::add_doubt(fw_.doubts, {"unplaced-file-system", where, fs.offset,
                                    fmt::format("{} is shown under /.partition-{}", fs.format, number), 1});

@@ -25,6 +25,7 @@ constexpr std::uint64_t kLeastBlob = 8;  // bytes; nothing smaller holds anythin
 struct Task {
   BlobId blob;
   std::optional<Chunk> chunk;
+  bool carve = true;  // scans: look at every offset
 };
 
 class Opener {
@@ -51,7 +52,7 @@ class Opener {
         doubt("too-deep", blob.name, 0, fmt::format("not looked into: more than {} containers deep", options_.budgets.depth));
       return;
     }
-    next_.push_back({id, std::nullopt});
+    next_.push_back({id, std::nullopt, options_.carve});
   }
 
   void doubt(std::string name, std::string where, std::uint64_t offset, std::string detail, std::uint64_t count = 1) {
@@ -64,12 +65,12 @@ class Opener {
     for (const Task& task : tasks) {
       const ByteView bytes = fw_.blobs[task.blob].bytes;
       if (task.chunk) functions.push_back([bytes, &task, allowance] { return take_apart(bytes, *task.chunk, allowance); });
-      else functions.push_back([bytes, this, allowance] { return write_scan(scan(bytes, options_.carve, allowance)); });
+      else functions.push_back([bytes, carve = task.carve, allowance] { return write_scan(scan(bytes, carve, allowance)); });
     }
     auto results = options_.workers ? run_confined(functions) : run_here(functions);
     for (std::size_t i = 0; i < tasks.size(); ++i) {
       if (tasks[i].chunk) take_in_chunk(tasks[i], std::move(results[i]));
-      else take_in_scan(tasks[i].blob, std::move(results[i]));
+      else take_in_scan(tasks[i], std::move(results[i]));
     }
   }
 
@@ -99,10 +100,13 @@ class Opener {
     doubt(budget ? "over-budget" : "decoder-failed", fw_.blobs[id].name, offset, fmt::format("{}: {}", what, error.message));
   }
 
-  void take_in_scan(BlobId id, base::Result<Bytes> result) {
+  void take_in_scan(const Task& task, base::Result<Bytes> result) {
+    const BlobId id = task.blob;
     const std::uint64_t size = fw_.blobs[id].bytes.size();
     auto found = result ? read_scan(std::move(*result), size) : base::Result<Scan>(std::unexpected(result.error()));
     if (!found) {
+      // What made the search fail may lie anywhere: what begins the blob is still worth a look.
+      if (task.carve) next_.push_back({id, std::nullopt, false});
       fw_.blobs[id].extents = unclaimed(fw_.blobs[id].bytes, 0, size);
       return worker_doubt(id, 0, "looking for formats", found.error());
     }
@@ -110,7 +114,7 @@ class Opener {
     for (const auto* chunks : {&found->chunks, &found->streams})
       for (const auto& chunk : *chunks) take_in_claim(id, chunk);
     for (auto& chunk : found->chunks)
-      if (chunk.format->extract) next_.push_back({id, std::move(chunk)});
+      if (chunk.format->extract) next_.push_back({id, std::move(chunk), false});
     if (fw_.blobs[id].format.empty() && !fw_.blobs[id].extents.empty()) fw_.blobs[id].format = fw_.blobs[id].extents.front().format;
     take_in_yield(id, found->streams, std::move(found->yield));
   }

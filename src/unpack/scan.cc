@@ -21,9 +21,17 @@ constexpr std::uint64_t kLeastRun = 512;  // bytes of one value that are padding
 struct Needle {
   Magic magic;
   const Format* format = nullptr;
+  std::uint64_t pick = 0;  // which two bytes of the magic the table is keyed by
 };
 
-// Magics by their first two bytes.
+// The first two bytes that are not blank: a key of zeros would stop at every zero of the image.
+std::uint64_t telling_pair(std::string_view magic) {
+  for (std::uint64_t i = 0; i + 1 < magic.size(); ++i)
+    if (!(magic[i] == 0 && magic[i + 1] == 0) && !(magic[i] == '\xff' && magic[i + 1] == '\xff')) return i;
+  return 0;
+}
+
+// Magics by two of their bytes.
 struct Needles {
   std::array<std::uint16_t, 65536> first{};  // 0: none; else index + 1 into `lists`
   std::vector<std::vector<Needle>> lists;
@@ -32,12 +40,13 @@ struct Needles {
     for (const Format* format : formats())
       for (const Magic& magic : format->magics) {
         if (magic.bytes.size() < 2) continue;
-        std::uint16_t& slot = first[key(base::as_bytes(magic.bytes).data())];
+        const std::uint64_t pick = telling_pair(magic.bytes);
+        std::uint16_t& slot = first[key(base::as_bytes(magic.bytes).data() + pick)];
         if (slot == 0) {
           lists.emplace_back();
           slot = static_cast<std::uint16_t>(lists.size());
         }
-        lists[slot - 1U].push_back({magic, format});
+        lists[slot - 1U].push_back({magic, format, pick});
       }
   }
   static std::size_t key(const std::uint8_t* at) { return static_cast<std::size_t>(at[0] << 8 | at[1]); }
@@ -53,9 +62,10 @@ void look_at(const Needles& needles, ByteView blob, std::uint64_t at, std::vecto
   const std::uint16_t slot = needles.first[Needles::key(blob.data() + at)];
   if (slot == 0) return;
   for (const Needle& needle : needles.lists[slot - 1U]) {
-    if (at < needle.magic.at) continue;
-    if (base::as_text(base::clipped(blob, at, needle.magic.bytes.size())) != needle.magic.bytes) continue;
-    out.push_back({at - needle.magic.at, needle.format});
+    if (at < needle.magic.at + needle.pick) continue;
+    const std::uint64_t start = at - needle.pick;
+    if (base::as_text(base::clipped(blob, start, needle.magic.bytes.size())) != needle.magic.bytes) continue;
+    out.push_back({start - needle.magic.at, needle.format});
   }
 }
 

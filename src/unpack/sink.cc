@@ -11,11 +11,14 @@
 
 namespace unpack {
 
+constexpr std::uint64_t kMostExpected = std::uint64_t{48} << 20;  // bytes reserved on a guess
+
 Sink::Sink(base::ByteView source, std::uint64_t chunk_size, const Allowance& allowance)
     : source_(source),
       left_(allowance),
       most_(std::max(allowance.ratio_floor,
-                     base::checked_mul(std::max<std::uint64_t>(chunk_size, 1), allowance.ratio).value_or(UINT64_MAX))) {}
+                     base::checked_mul(std::max<std::uint64_t>(chunk_size, 1), allowance.ratio).value_or(UINT64_MAX))),
+      expected_(base::checked_mul<std::uint64_t>(chunk_size, 3).value_or(UINT64_MAX)) {}
 
 bool Sink::charge(std::uint64_t bytes) {
   if (full_) return false;
@@ -98,6 +101,7 @@ void Sink::begin_blob(std::string name) {
 
 void Sink::append(base::ByteView bytes) {
   if (dropped_ || !charge(bytes.size())) return;
+  make_room(bytes.size());
   data_.insert(data_.end(), bytes.begin(), bytes.end());
 }
 
@@ -106,10 +110,17 @@ void Sink::append_zeros(std::uint64_t count) {
   data_.resize(data_.size() + count);
 }
 
+// Grows in few steps: contents are mostly some times as large as the chunk.
+void Sink::make_room(std::uint64_t more) {
+  const std::size_t wanted = data_.size() + more;
+  if (data_.capacity() >= wanted) return;
+  data_.reserve(std::max<std::size_t>({wanted, data_.capacity() * 2, static_cast<std::size_t>(std::min(expected_, kMostExpected))}));
+}
+
 std::span<std::uint8_t> Sink::room(std::uint64_t size) {
   if (dropped_ || !charge(size)) return {};
   const std::size_t before = data_.size();
-  if (data_.capacity() < before + size) data_.reserve(std::max<std::size_t>(before + size, data_.capacity() * 2));
+  make_room(size);
   data_.resize(before + size);
   item_.size = size;  // what commit() may give back
   return std::span(data_).subspan(before);

@@ -71,12 +71,14 @@ class Sink {
 
  private:
   bool charge(std::uint64_t bytes);
+  void make_room(std::uint64_t more);
   bool charge_file();
   void add(Item item, base::ByteView contents);
 
   base::ByteView source_;
   Allowance left_;
   std::uint64_t most_;  // bytes that the ratio allows
+  std::uint64_t expected_;  // a guess at how many will come
   std::uint64_t used_ = 0;
   bool full_ = false;
   bool open_ = false;
