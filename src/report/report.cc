@@ -3,7 +3,8 @@
 namespace report {
 
 std::optional<Format> format_from_key(std::string_view wanted) {
-#define FORMAT(name, key, title) if (wanted == key) return Format::name;
+#define FORMAT(name, key, title) \
+  if (wanted == key) return Format::name;
 #include "report/formats.def"
 #undef FORMAT
   return std::nullopt;
@@ -17,11 +18,15 @@ std::vector<std::string> format_keys() {
   };
 }
 
-base::Result<std::string> render(Format format, const std::vector<result::Result>& results, const Options& options) {
+base::Result<std::string> render(Format format, const std::vector<result::Result>& results,
+                                 const Options& options) {
   switch (format) {
-    case Format::text: return render_text(results, options);
-    case Format::json: return result::to_json(results, options.show_secrets);
-    case Format::html: return render_html(results, options);
+    case Format::text:
+      return render_text(results, options);
+    case Format::json:
+      return result::to_json(results, options.show_secrets);
+    case Format::html:
+      return render_html(results, options);
   }
   return base::fail(base::Error::Kind::internal, "no such format");
 }

@@ -1,4 +1,5 @@
-// A result in, text for people or for other programs out. Renderings decide nothing: what they say stands in the result.
+// A result in, text for people or for other programs out. Renderings decide nothing: what they say stands in
+// the result.
 #pragma once
 
 #include <optional>
@@ -21,13 +22,15 @@ std::optional<Format> format_from_key(std::string_view key);
 std::vector<std::string> format_keys();
 
 struct Options {
-  bool colour = false;        // ANSI colours, for a terminal
+  bool colour = false;  // ANSI colours, for a terminal
   bool show_secrets = false;
-  unsigned width = 100;       // columns of text
+  unsigned width = 100;  // columns of text
 };
 
-// Every byte that came from a firmware is escaped for the format. Error: unsupported, for what a format cannot carry.
-base::Result<std::string> render(Format format, const std::vector<result::Result>& results, const Options& options = {});
+// Every byte that came from a firmware is escaped for the format. Error: unsupported, for what a format
+// cannot carry.
+base::Result<std::string> render(Format format, const std::vector<result::Result>& results,
+                                 const Options& options = {});
 
 // One file a format:
 std::string render_text(const std::vector<result::Result>& results, const Options& options);

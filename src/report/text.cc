@@ -1,10 +1,12 @@
-// The report that a person reads top-down in a terminal: the sentence that matters, the proof, what to do, what was not evaluated.
+// The report that a person reads top-down in a terminal: the sentence that matters, the proof, what to do,
+// what was not evaluated.
 #include <fmt/format.h>
 
 #include <algorithm>
 
 #include "base/escape.h"
 #include "report/report.h"
+#include "report/words.h"
 
 namespace report {
 namespace {
@@ -21,8 +23,12 @@ class Writer {
 
   std::string text;
 
-  std::string bold(std::string_view words) const { return options_.colour ? fmt::format("\x1b[1m{}\x1b[0m", words) : std::string(words); }
-  std::string dim(std::string_view words) const { return options_.colour ? fmt::format("\x1b[2m{}\x1b[0m", words) : std::string(words); }
+  std::string bold(std::string_view words) const {
+    return options_.colour ? fmt::format("\x1b[1m{}\x1b[0m", words) : std::string(words);
+  }
+  std::string dim(std::string_view words) const {
+    return options_.colour ? fmt::format("\x1b[2m{}\x1b[0m", words) : std::string(words);
+  }
   std::string marked(Severity severity) const {
     const auto word = result::key(severity);
     if (!options_.colour) return std::string(word);
@@ -57,44 +63,47 @@ class Writer {
   const Options& options_;
 };
 
-std::string place(const effects::Site& site) {
-  std::string out = shown(site.file);
-  if (site.line) out += fmt::format(":{}", site.line);
-  if (site.address) out += fmt::format(" at 0x{:x}", *site.address);
-  if (!site.function.empty()) out += fmt::format(" in {}", shown(site.function));
-  if (!site.frames.empty()) out += fmt::format(" frame {}", site.frames.front());
-  return out;
-}
-
 void tell_evidence(Writer& out, const result::Evidence& evidence, unsigned indent) {
-  out.paragraph(shown(evidence.says) + (evidence.assumed ? " (assumed)" : ""), indent, "- ");
+  out.paragraph(shown(evidence.says) + (evidence.assumed && !says_assumed(evidence) ? " (assumed)" : ""),
+                indent, "- ");
   if (evidence.site) {
-    std::string words = shown((out.options_.show_secrets && !evidence.secret_words.empty() ? evidence.secret_words : evidence.site->words).substr(0, 300));
-    out.paragraph(out.dim(place(*evidence.site) + (words.empty() ? "" : ":  " + words)), indent + 2);
+    const std::string words = shown(words_of(evidence, out.options_.show_secrets).substr(0, 300));
+    out.paragraph(out.dim(shown(place_words(*evidence.site)) + (words.empty() ? "" : ":  " + words)),
+                  indent + 2);
   }
   for (const auto& part : evidence.parts) tell_evidence(out, part, indent + 2);
 }
 
-std::string cwe_list(const std::vector<int>& cwe) {
-  std::string out;
-  for (const int number : cwe) out += fmt::format("{}CWE-{}", out.empty() ? "" : ", ", number);
-  return out;
+// The three limbs of CWE-912 in one sentence.
+void tell_hidden(Writer& out, const Finding& finding) {
+  if (finding.hidden.empty()) return;
+  std::string line = "Is it hidden functionality (CWE-912)?";
+  for (const auto& limb : finding.hidden) {
+    if (limb.state == result::Limb::not_evaluated)
+      line += fmt::format(" Whether {}: not evaluated", limb_words(limb.limb));
+    else
+      line += fmt::format(" That {}: {}", limb_words(limb.limb), state_words(limb.state));
+    line += limb.quote.empty() ? "." : fmt::format(" ({}).", limb.quote);
+  }
+  out.paragraph(shown(line), 4);
 }
 
 void tell_finding(Writer& out, const Finding& finding) {
   out.text += fmt::format("\n{}  {}\n", out.marked(finding.severity), out.bold(shown(finding.title)));
   out.paragraph(shown(finding.says), 4);
   if (!finding.accepted.empty()) out.paragraph("Accepted: " + shown(finding.accepted), 4);
-  out.text += fmt::format("    {}{}{}\n", result::key(finding.confidence), finding.cwe.empty() ? "" : ", ", cwe_list(finding.cwe));
+  if (!finding.wire.empty()) out.paragraph("On the wire: " + shown(wire_words(finding.wire)) + ".", 4);
   out.text += "    Proof:\n";
   for (const auto& part : finding.evidence.parts) tell_evidence(out, part, 8);
-  for (const auto& limb : finding.hidden) {
-    const std::string state = limb.state == result::Limb::holds ? "holds" : limb.state == result::Limb::does_not_hold ? "does not hold" : "not evaluated";
-    out.paragraph(fmt::format("CWE-912, {}: {} ({})", limb.limb, state, shown(limb.quote)), 6, "");
-  }
-  if (!finding.occurrences.empty()) out.text += fmt::format("      and {} more place{} of the same kind\n", finding.occurrences.size(), finding.occurrences.size() == 1 ? "" : "s");
+  if (!finding.occurrences.empty())
+    out.text += fmt::format("      and {} more place{} of the same kind\n", finding.occurrences.size(),
+                            finding.occurrences.size() == 1 ? "" : "s");
+  out.paragraph(fmt::format("This is {}.", confidence_words(finding.confidence)), 4);
+  tell_hidden(out, finding);
   out.paragraph("What to do: " + shown(finding.advice), 4);
-  out.text += out.dim(fmt::format("    {}\n", shown(finding.id)));
+  out.paragraph(out.dim(fmt::format("{}{}{}", shown(finding.id), finding.cwe.empty() ? "" : "  ",
+                                    cwe_words(finding.cwe))),
+                4);
 }
 
 // One line for findings that only inform.
@@ -102,37 +111,28 @@ void tell_briefly(Writer& out, const Finding& finding) {
   out.paragraph(fmt::format("{}: {}", result::key(finding.severity), shown(finding.says)), 4, "- ");
 }
 
-std::string headline(const Result& result) {
-  const auto grave = std::ranges::count_if(result.findings, [](const Finding& f) { return f.severity >= Severity::high && f.accepted.empty(); });
-  if (result.coverage.verdict == "unknown") return "Nothing in this input was recognised, so nothing can be said about it. This is not a clean result.";
-  if (grave == 0) return fmt::format("Nothing at high or above was found{}.", result.coverage.verdict == "partial" ? " in what could be read" : "");
-  for (const auto& finding : result.findings)
-    if (finding.severity >= Severity::high && finding.accepted.empty())
-      return fmt::format("{} finding{} at high or above. First: {}", grave, grave == 1 ? "" : "s", shown(finding.says));
-  return {};
-}
-
-std::string megabytes(std::uint64_t bytes) { return bytes < 100'000 ? fmt::format("{} bytes", bytes) : fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6); }
-
 void tell_coverage(Writer& out, const Result& result) {
   const auto& c = result.coverage;
   out.text += "\n" + out.bold("What was read") + "\n";
-  out.paragraph(fmt::format("Bytes: {} claimed by a format, {} padding, {} unknown.", megabytes(c.claimed), megabytes(c.padding), megabytes(c.unknown)), 4);
-  out.paragraph(fmt::format("{} file system{}, {} files, {} scripts, {} programs and libraries.", c.file_systems, c.file_systems == 1 ? "" : "s", c.files, c.scripts, c.binaries), 4);
+  out.paragraph(fmt::format("Bytes: {} claimed by a format, {} padding, {} unknown.", size_words(c.claimed),
+                            size_words(c.padding), size_words(c.unknown)),
+                4);
+  out.paragraph(fmt::format("{} file system{}, {} files, {} scripts, {} programs and libraries.",
+                            c.file_systems, c.file_systems == 1 ? "" : "s", c.files, c.scripts, c.binaries),
+                4);
   if (!c.programs_by_depth.empty()) {
     std::string depths;
-    for (const auto& [depth, count] : c.programs_by_depth) depths += fmt::format("{}{} {}", depths.empty() ? "" : ", ", count, depth);
-    out.paragraph("Depth: " + depths + ".", 4);
+    for (const auto& [depth, count] : c.programs_by_depth)
+      depths += fmt::format("{}{} {}", depths.empty() ? "" : "; ", count, depth_words(depth));
+    out.paragraph("What can act: " + shown(depths) + ".", 4);
   }
   if (c.not_evaluated.empty()) return;
   out.text += "\n" + out.bold("Not evaluated") + " (not the same as clean)\n";
-  std::map<std::string, std::vector<std::string>> by_reason;
-  for (const auto& item : c.not_evaluated) by_reason[shown(item.why)].push_back(shown(item.what));
-  for (const auto& [why, what] : by_reason) {
-    std::string line = why + ": ";
-    for (std::size_t i = 0; i < what.size() && i < 6; ++i) line += (i ? ", " : "") + what[i];
-    if (what.size() > 6) line += fmt::format(" and {} more", what.size() - 6);
-    out.paragraph(line, 4, "- ");
+  for (const auto& gap : gaps(c)) {
+    std::string line = gap.why + ": ";
+    for (std::size_t i = 0; i < gap.what.size() && i < 6; ++i) line += (i ? ", " : "") + gap.what[i];
+    if (gap.what.size() > 6) line += fmt::format(" and {} more", gap.what.size() - 6);
+    out.paragraph(shown(line), 4, "- ");
   }
 }
 
@@ -141,7 +141,10 @@ void tell_update_paths(Writer& out, const Result& result) {
   out.text += "\n" + out.bold("Ways in which new code can arrive") + "\n";
   for (const auto& path : result.update_paths) {
     out.paragraph(fmt::format("{}: {}", shown(path.program), shown(path.source)), 4, "- ");
-    for (const auto& property : path.properties) out.paragraph(fmt::format("{:28} {:14} {}", property.key, property.state, shown(property.because)), 8);
+    for (const auto& property : path.properties)
+      out.paragraph(fmt::format("{}: {}. {}", shown(property_words(property.key)),
+                                shown(property_state_words(property.state)), shown(property.because)),
+                    8);
   }
 }
 
@@ -154,15 +157,20 @@ void tell_doubts(Writer& out, const Result& result) {
       out.text += fmt::format("    and {} more, all in the JSON result\n", result.doubts.size() - 12);
       break;
     }
-    out.paragraph(fmt::format("{} {}: {}{}", doubt.name, shown(doubt.where), shown(doubt.detail), doubt.count > 1 ? fmt::format(" ({} times)", doubt.count) : ""), 4, "- ");
+    out.paragraph(
+        fmt::format("{}, {}: {}{}", shown(property_words(doubt.name)), shown(doubt.where),
+                    shown(doubt.detail), doubt.count > 1 ? fmt::format(" ({} times)", doubt.count) : ""),
+        4, "- ");
   }
 }
 
 void tell(Writer& out, const Result& result) {
   out.text += out.bold(shown(result.device)) + "\n";
-  for (const auto& image : result.images) out.paragraph(fmt::format("{}  {}  sha256 {}", shown(image.name), megabytes(image.size), image.sha256), 2);
+  for (const auto& image : result.images)
+    out.paragraph(fmt::format("{}  {}  sha256 {}", shown(image.name), size_words(image.size), image.sha256),
+                  2);
   out.text += "\n";
-  out.paragraph(headline(result), 0);
+  out.paragraph(shown(headline(result)), 0);
   for (const auto& finding : result.findings)
     if (finding.severity >= Severity::medium) tell_finding(out, finding);
   bool brief = false;
