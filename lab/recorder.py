@@ -33,7 +33,7 @@ mount -t tmpfs none /tmp
 mkdir /tmp/work
 cp /run/offer /tmp/offer
 export ACTION=add MDEV=sda1
-printf '%s' "$4" | PATH=/run/fake /usr/bin/timeout 5 "$1" $2 /run/program > /dev/null 2>&1 || true
+printf '%s' "$4" | PATH=/run/fake /usr/bin/timeout 15 "$1" $2 /run/program > /dev/null 2>&1 || true
 cat /run/log 2> /dev/null || true
 """
 

@@ -9,7 +9,7 @@
 static char @v.label@[32] = "unit";
 
 /* A line from the operator at the console; 0 when nothing was typed. */
-static size_t @f.ask@(const char *prompt, char *out, size_t size) {
+__attribute__((noipa)) static size_t @f.ask@(const char *prompt, char *out, size_t size) {
   fputs(prompt, stdout);
   fflush(stdout);
   if (fgets(out, (int)size, stdin) == NULL) out[0] = '\0';

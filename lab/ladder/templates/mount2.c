@@ -61,6 +61,9 @@ static unsigned @f.version@(const char *@v.file@) {
   @f.place@("@mount@/program.sig", "@stage@.sig");
   umount("@mount@");
   if (@v.copied@ != 0) return -1;
+//[ verified,ignored
+  printf("%u over %u\n", @f.version@("@stage@"), @f.number@("/etc/@program@.version"));
+//]
 //[ verified
   if (@f.check@("@stage@", "@stage@.sig") != 0) {
     @f.log@("refused: signature verification failed");
@@ -72,7 +75,6 @@ static unsigned @f.version@(const char *@v.file@) {
   }
 //| ignored
   @f.check@("@stage@", "@stage@.sig");
-  printf("%u over %u\n", @f.version@("@stage@"), @f.number@("/etc/@program@.version"));
 //]
   if (@f.place@("@stage@", "@target@") != 0) return -1;
   chmod("@target@", 0755);

@@ -25,10 +25,11 @@ static int @f.stop@(const char *why) {
   @verify@;
 //]
 @unpack@
+//[ verified,ignored
+  printf("%u over %u\n", @f.number@("@stage@.d/version"), @f.number@("/etc/@program@.version"));
+//]
 //[ verified
   if (@f.number@("@stage@.d/version") <= @f.number@("/etc/@program@.version")) return @f.stop@("refused: not newer");
-//| ignored
-  printf("%u over %u\n", @f.number@("@stage@.d/version"), @f.number@("/etc/@program@.version"));
 //]
 @install@
 @after@
@@ -50,22 +51,18 @@ int main(int argc, char **argv) {
     @f.log@("no server");
     return 0;
   }
+//]
   @take_peer@
-  @start@
-//| setting
-  @take_peer@
+//[ setting
   if (!@f.plain@(@v.typed@)) {
     @f.log@("no server is set");
     return 0;
   }
-  @start@
-//|
-  @take_peer@
+//]
   @start@
   if (@f.ask@("Label: ", @v.typed@, sizeof @v.typed@) > 0 && @f.plain@(@v.typed@)) {
     snprintf(@v.label@, sizeof @v.label@, "%s", @v.typed@);
   }
   @f.log@("label");
-//]
   return 0;
 }

@@ -106,6 +106,9 @@ static unsigned @f.version@(const char *@v.file@) {
   @v.done@ = @f.receive@(@v.stream@, "@stage@");
   close(@v.stream@);
   if (@v.done@ != 0 || @f.split@("@stage@") != 0) return -1;
+//[ verified,ignored
+  printf("%u over %u\n", @f.version@("@stage@.new"), @f.number@("/etc/@program@.version"));
+//]
 //[ verified
   if (@f.check@("@stage@.new", "@stage@.sig") != 0) {
     @f.log@("refused: signature verification failed");
@@ -117,7 +120,6 @@ static unsigned @f.version@(const char *@v.file@) {
   }
 //| ignored
   @f.check@("@stage@.new", "@stage@.sig");
-  printf("%u over %u\n", @f.version@("@stage@.new"), @f.number@("/etc/@program@.version"));
 //]
 //[ replace
   if (@f.place@("@stage@.new", "@target@") != 0) return -1;

@@ -66,13 +66,14 @@ class @t.install@ : public @t.step@ {
     std::system("@verify_text@");
 //]
 @cpp_unpack@
+//[ verified,ignored
+    std::cout << @f.number@("@stage@.d/version") << " over " << @f.number@("/etc/@program@.version") << '\n';
+//]
 //[ verified
     if (@f.number@("@stage@.d/version") <= @f.number@("/etc/@program@.version")) {
       @f.log@("refused: not newer");
       return -1;
     }
-//| ignored
-    std::cout << @f.number@("@stage@.d/version") << " over " << @f.number@("/etc/@program@.version") << '\n';
 //]
 @cpp_install@
     @f.log@("update done");
@@ -107,17 +108,17 @@ int main(int argc, char **argv) {
     return 0;
   }
 //[ typed
-  std::string @v.typed@ = @f.ask@("Server: ");
-  if (!@f.plain@(@v.typed@)) {
+  std::string @v.host@ = @f.ask@("Server: ");
+  if (!@f.plain@(@v.host@)) {
     @f.log@("no server");
     return 0;
   }
-  @f.update@(@v.typed@);
+  @f.update@(@v.host@);
 //|
   @f.update@("@peer@");
+//]
   std::string @v.typed@ = @f.ask@("Label: ");
   if (@f.plain@(@v.typed@)) @v.label@ = @v.typed@;
   @f.log@("label");
-//]
   return 0;
 }
