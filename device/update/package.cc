@@ -8,6 +8,7 @@
 #include <openssl/pem.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -238,6 +239,7 @@ base::Result<void> run_swupdate(const SwuRun& run) {
   const pid_t child = ::fork();
   if (child == 0) {
     ::setpgid(0, 0);
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // it does not write on when we are gone
     const int nothing = ::open("/dev/null", O_RDONLY);
     ::dup2(nothing, 0);
     ::dup2(ends[1], 1);

@@ -64,6 +64,13 @@ int main(int argc, char** argv) {
   auto* verify_log = app.add_subcommand("verify-log", "check an audit log");
   verify_log->add_option("log", log)->required();
   verify_log->add_option("--seen", head, "a hash that was seen off the device");
+  std::string image;
+  std::string root;
+  std::uint64_t release = 0;
+  auto* factory = app.add_subcommand("provision", "the factory's step: first image and trust anchor");
+  factory->add_option("--image", image)->required();
+  factory->add_option("--release", release)->required();
+  factory->add_option("--root", root)->required();
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -73,6 +80,10 @@ int main(int argc, char** argv) {
 
   const auto settings = update::read_settings(config);
   if (!settings) return refuse(settings.error());
+  if (*factory) {
+    const auto done = update::provision(*settings, image, release, root);
+    return done ? 0 : refuse(done.error());
+  }
   ::openlog("bedside-update", LOG_PID, LOG_AUTHPRIV);
   auto updater = update::Updater::open(
       *settings, [](const std::string& line) { ::syslog(LOG_NOTICE, "%s", line.c_str()); });

@@ -73,6 +73,27 @@ base::Result<Settings> read_settings(const std::string& path) {
   return out;
 }
 
+base::Result<void> provision(const Settings& settings, const std::string& image, std::uint64_t release,
+                             const std::string& root) {
+  const auto bytes = base::read_file(image);
+  const auto anchor = base::read_file(root, 1 << 20);
+  if (!bytes) return std::unexpected(bytes.error());
+  if (!anchor) return std::unexpected(anchor.error());
+  auto slot = open_flash(settings.slots[0]);
+  auto records = open_flash(settings.records);
+  if (!slot) return std::unexpected(slot.error());
+  if (!records) return std::unexpected(records.error());
+  if (load_record(**records))
+    return base::fail(Error::Kind::unsupported, "this device has a boot record already");
+  if (auto done = (*slot)->write(0, *bytes); !done) return done;
+  if (auto done = (*slot)->flush(); !done) return done;
+  BootRecord record;
+  record.slots[0] = {release, 0, bytes->size(), base::sha256(*bytes)};
+  if (const auto done = tuf::install_root(settings.metadata_dir, base::as_text(*anchor)); !done)
+    return from_tuf(done.error());
+  return save_record(**records, record);
+}
+
 base::Result<Updater> Updater::open(const Settings& settings,
                                     std::function<void(const std::string&)> off_device) {
   Updater out(settings);

@@ -32,6 +32,11 @@ struct Settings {
 };
 base::Result<Settings> read_settings(const std::string& path);
 
+// The factory's step: `image` into slot 0 as `release`, confirmed, and the publisher's root as the trust
+// anchor.
+base::Result<void> provision(const Settings& settings, const std::string& image, std::uint64_t release,
+                             const std::string& root);
+
 class Updater {
  public:
   // Opens storage and log. `off_device` is given every line of the log as it is written (syslog, HL7).
