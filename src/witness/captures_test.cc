@@ -5,11 +5,17 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <set>
 #include <string>
 
+#include "witness/packet.h"
+#include "witness/source.h"
 #include "witness/verdict.h"
+#include "witness/wire_builder.h"
 
 namespace {
+
+namespace wire = witness::wire;
 
 std::string shared() {
   const char* set = std::getenv("BIOPSY_SHARED");
@@ -91,5 +97,71 @@ INSTANTIATE_TEST_SUITE_P(
           name.begin(), name.end(), [](char c) { return !std::isalnum(static_cast<unsigned char>(c)); }, '_');
       return name;
     });
+
+// ---- the same captures, cut anew ----
+
+struct Cut {
+  const char* name;
+  std::size_t segment;
+  bool swap;  // neighbouring packets change places
+};
+
+// Every TCP payload over IPv4 in segments of `cut.segment` bytes; all else as it was, as raw IP.
+wire::Bytes cut_anew(const std::string& path, const Cut& cut) {
+  auto source = witness::Source::open(path);
+  if (!source) return {};
+  std::vector<wire::Frame> frames;
+  witness::Source::Frame frame;
+  while (source->next(frame) == witness::Source::Next::frame) {
+    const witness::LinkFrame link = witness::decode_link(source->link_type(), frame.bytes);
+    const witness::IpPacket ip = witness::decode_ip(link.ethertype, link.payload);
+    if (!ip.ok) continue;
+    const witness::Segment s = witness::decode_segment(ip.protocol, ip.payload, ip.payload_size);
+    if (!s.ok || !s.tcp || !ip.source.is_v4() || ip.fragment || s.payload.size() <= cut.segment) {
+      frames.push_back({frame.time / 1000, wire::Bytes(link.payload.begin(), link.payload.end())});
+      continue;
+    }
+    const wire::End from{ip.source.v4(), s.source_port}, to{ip.destination.v4(), s.destination_port};
+    for (std::size_t at = 0; at < s.payload.size(); at += cut.segment) {
+      const bool last = at + cut.segment >= s.payload.size();
+      const auto part = base::as_text(base::clipped(s.payload, at, cut.segment));
+      const auto flags = static_cast<std::uint8_t>(last ? s.flags : s.flags & ~witness::kFin);
+      frames.push_back(
+          {frame.time / 1000,
+           wire::ipv4(from.address, to.address, 6,
+                      wire::tcp(from, to, s.seq + static_cast<std::uint32_t>(at), flags, part, s.ack))});
+    }
+  }
+  if (cut.swap)
+    for (std::size_t i = 0; i + 1 < frames.size(); i += 2) std::swap(frames[i].bytes, frames[i + 1].bytes);
+  return wire::pcap(frames, 101);
+}
+
+std::set<std::string> verdicts_of(const witness::Capture& capture) {
+  std::set<std::string> out;
+  for (const witness::Verdict& v : witness::judge(capture))
+    if (v.kind != "periodic-peer")
+      out.insert(v.severity + " " + v.kind + " " + v.device + " " + v.peer.address);
+  return out;
+}
+
+class CutCapture : public testing::TestWithParam<Cut> {};
+
+// What a capture shows does not depend on how its streams were cut or in which order their packets came.
+TEST_P(CutCapture, IsJudgedAsBefore) {
+  const std::string folder = shared() + "/captures";
+  if (!std::filesystem::exists(folder)) GTEST_SKIP() << "needs shared captures: all of them";
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().string().find(".pcap") == std::string::npos) continue;
+    const auto before = witness::read(entry.path().string());
+    const auto after = witness::read(cut_anew(entry.path().string(), GetParam()));
+    ASSERT_TRUE(before && after) << entry.path();
+    EXPECT_EQ(verdicts_of(*before), verdicts_of(*after)) << entry.path().filename();
+  }
+}
+INSTANTIATE_TEST_SUITE_P(Shared, CutCapture,
+                         testing::Values(Cut{"three", 3, false}, Cut{"three_swapped", 3, true},
+                                         Cut{"swapped", 1u << 16, true}),
+                         [](const testing::TestParamInfo<Cut>& one) { return one.param.name; });
 
 }  // namespace

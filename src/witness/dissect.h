@@ -60,6 +60,7 @@ bool read_ntp(World&, const Conversation&, int direction, const View&);
 bool read_syslog(World&, const Conversation&, int direction, const View&);
 bool read_discovery(World&, const Conversation&, int direction, const View&);
 // One RPC message without its record mark. False when it is none.
+bool plausible_rpc_reply(ByteView message);  // accepted or denied, with a verifier of a known flavour
 bool read_rpc(World&, Conversation&, int direction, const View&);
 void conclude_rpc(World&);
 void conclude_tftp(World&);

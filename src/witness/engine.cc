@@ -442,9 +442,10 @@ void Engine::tcp(FlowState& flow, const Packet& p, int direction) {
     c.streams[1 - direction].reassembler.expect(s.ack, other);
   }
   const std::uint32_t seq = s.flags & kSyn ? s.seq + 1 : s.seq;
-  // A keep-alive carries one octet that was sent before (RFC 9293 3.8.4): it is no beginning of a stream.
-  const bool keep_alive =
-      s.payload_size == 1 && !reassembler.based() && s.payload.size() == 1 && s.payload[0] == 0;
+  // A keep-alive carries one octet that was sent before (RFC 9293 3.8.4): the first thing seen of a side, it
+  // is no beginning of a stream.
+  const bool keep_alive = s.payload_size == 1 && !reassembler.based() && reassembler.held() == 0 &&
+                          s.payload.size() == 1 && s.payload[0] == 0;
   if (!keep_alive) {
     const Reassembler::Outcome outcome = reassembler.segment(seq, s.payload, s.payload_size, p.frame, sink);
     if (outcome != Reassembler::Outcome::fresh) ++capture_.stats.duplicate_segments;

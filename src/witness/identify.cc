@@ -119,7 +119,7 @@ int speaker(ByteView payload, bool tcp) {
     if (*type == 0 && base::load_be32(rpc, 8) == 2u && base::load_be32(rpc, 12).value_or(0) >= 100000 &&
         base::load_be32(rpc, 16).value_or(~0u) < 16)
       return 1;
-    if (tcp && *type == 1) return -1;
+    if (*type == 1 && (tcp || plausible_rpc_reply(rpc))) return -1;
   }
   if (!tcp) return 0;
   if (probe_text(payload, "HTTP/1.") == Probe::yes) return -1;

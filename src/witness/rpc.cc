@@ -18,6 +18,7 @@ constexpr std::uint32_t kCall = 0, kReply = 1, kRpcVersion = 2;
 constexpr std::uint32_t kLastFragment = 0x80000000u;
 constexpr std::uint32_t kMaxRecord = 4u << 20;
 constexpr std::size_t kMaxCalls = 65536;
+constexpr std::size_t kMaxEarly = 256, kMaxEarlyBytes = 64u << 10;
 constexpr std::size_t kMaxHandles = 200'000;
 constexpr std::uint32_t kMaxOperations = 128;
 
@@ -523,6 +524,8 @@ void read_credential(World& world, const Conversation& c, std::uint32_t flavor, 
   if (in.ok() && !machine.empty()) world.learn_device(c.client, machine, {}, {});
 }
 
+void read_reply(World& world, Conversation& c, const View& view, ByteReader& in, std::uint32_t xid);
+
 bool read_call(World& world, Conversation& c, const View& view, ByteReader& in, std::uint32_t xid) {
   RpcCall call;
   in.u32();
@@ -566,6 +569,16 @@ bool read_call(World& world, Conversation& c, const View& view, ByteReader& in, 
     world.rpc_calls.erase(world.rpc_calls.begin());
   }
   world.rpc_calls[{c.id, xid}] = std::move(call);
+  if (const auto early = world.rpc_replies.find({c.id, xid}); early != world.rpc_replies.end()) {
+    const World::EarlyReply reply = std::move(early->second);
+    world.rpc_replies.erase(early);
+    std::vector<View::Mark> marks;
+    for (std::size_t i = 0; i < reply.frames.size(); ++i)
+      marks.push_back({reply.bytes.size() * (i + 1) / reply.frames.size(), reply.frames[i]});
+    ByteReader from(reply.bytes, ByteOrder::big);
+    from.skip(8);
+    read_reply(world, c, View{.bytes = reply.bytes, .marks = &marks, .time = reply.time}, from, xid);
+  }
   return true;
 }
 
@@ -619,6 +632,13 @@ void read_reply(World& world, Conversation& c, const View& view, ByteReader& in,
 
 }  // namespace
 
+bool plausible_rpc_reply(ByteView message) {
+  const auto word = [&](std::size_t i) { return base::load_be32(message, i * 4).value_or(~0u); };
+  if (word(1) != kReply) return false;
+  if (word(2) == 1) return message.size() >= 16 && word(3) <= 1;  // denied: mismatch or authentication
+  return word(2) == 0 && word(3) <= 6 && word(4) <= 400 && (word(4) != 0 || word(5) <= 5);
+}
+
 bool read_rpc(World& world, Conversation& c, int direction, const View& view) {
   if (view.bytes.size() < 12) return false;
   ByteReader in(view.bytes, ByteOrder::big);
@@ -629,6 +649,13 @@ bool read_rpc(World& world, Conversation& c, int direction, const View& view) {
   }
   if (type == kReply && world.rpc_calls.contains({c.id, xid})) {
     read_reply(world, c, view, in, xid);
+    return true;
+  }
+  // An accepted or denied reply whose call has not come yet: it may have been captured out of order.
+  if (type == kReply && plausible_rpc_reply(view.bytes) && direction == kFromServer &&
+      world.rpc_replies.size() < kMaxEarly && view.bytes.size() <= kMaxEarlyBytes) {
+    world.rpc_replies[{c.id, xid}] = {base::Bytes(view.bytes.begin(), view.bytes.end()),
+                                      view.frames(0, view.bytes.size()), view.time};
     return true;
   }
   return false;

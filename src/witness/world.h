@@ -231,7 +231,13 @@ class World {
 
   // Shared by dissectors of several packets or connections.
   std::map<std::pair<std::uint64_t, std::uint32_t>, RpcCall> rpc_calls;  // by conversation and transaction
-  std::unordered_map<std::string, std::string> nfs_paths;                // server and handle → path
+  struct EarlyReply {                                                    // captured before its call
+    base::Bytes bytes;
+    std::vector<std::uint64_t> frames;
+    std::uint64_t time = 0;
+  };
+  std::map<std::pair<std::uint64_t, std::uint32_t>, EarlyReply> rpc_replies;  // bounded in number and size
+  std::unordered_map<std::string, std::string> nfs_paths;                     // server and handle → path
   struct SharedFile {
     Address client, server;
     std::uint16_t server_port = 0;
