@@ -219,8 +219,7 @@ std::array<float, qrs_feature_count> QrsDetector::describe(const Peak& peak, flo
     (gap < 0.26F ? soon : later) = std::max(gap < 0.26F ? soon : later, waiting_[i].height);
   }
   int shift = 0;
-  float alone = 0;
-  compare_templates(peak.at, likeness, best, shift, &alone);
+  compare_templates(peak.at, likeness, best, shift);
   const float height = clipped_log(peak.height, -3, 1.5F);
 
   std::array<float, qrs_feature_count> f{};
@@ -240,14 +239,11 @@ std::array<float, qrs_feature_count> QrsDetector::describe(const Peak& peak, flo
   f[13] = height * std::max(0.0F, likeness);
   f[14] = std::exp(-(place - 1) * (place - 1) / 0.03F);
   f[15] = last_confidence_;
-  float greatest = 0, wide = 0;
-  for (int i = 0; i < leads_; ++i) {
-    if (lead_[i].weight > 0.05F) greatest = std::max(greatest, peak.energy[i] / lead_[i].scale);
-    wide += lead_[i].weight * wide_rms(lead_[i], peak.at) / lead_[i].wide_scale;
-  }
-  f[16] = clipped_log(greatest, -3, 1.5F);
+  float wide = 0;
+  for (int i = 0; i < leads_; ++i) wide += lead_[i].weight * wide_rms(lead_[i], peak.at) / lead_[i].wide_scale;
+  f[16] = f[5] * f[12];
   f[17] = clipped_log(wide, -3, 1.5F);
-  f[18] = std::max(0.0F, alone);
+  f[18] = f[5] * std::min(f[2], 2.0F);
   float next = 0.8F;
   for (std::size_t i = waiting_count_; i-- > 1;)
     if (waiting_[i].height > 0.6F) next = static_cast<float>(waiting_[i].at - peak.at) / static_cast<float>(rate_);
@@ -288,10 +284,9 @@ float QrsDetector::wide_rms(const Lead& lead, std::int64_t at) const {
 }
 
 // The normalised correlation of the wide signal around `at` with each template, best shift within 40 ms, leads weighted.
-void QrsDetector::compare_templates(std::int64_t at, float& likeness, int& best, int& shift, float* alone) const {
+void QrsDetector::compare_templates(std::int64_t at, float& likeness, int& best, int& shift) const {
   likeness = -1;
   best = -1;
-  float single = -1;
   const int half = std::min(samples(0.09), max_template / 2 - 1), reach = samples(0.04);
   for (int s = -reach; s <= reach; s += 2) {
     std::array<float, max_ecg_leads> power{};
@@ -305,9 +300,7 @@ void QrsDetector::compare_templates(std::int64_t at, float& likeness, int& best,
         if (lead_[i].weight < 0.02F) continue;
         float dot = 0;
         for (int k = -half; k <= half; ++k) dot += wide_at(lead_[i], at + s + k) * template_[t].shape[i][k + half];
-        const float correlation = dot / std::sqrt(power[i] + 1e-9F);
-        sum += lead_[i].weight * correlation;
-        single = std::max(single, correlation);
+        sum += lead_[i].weight * dot / std::sqrt(power[i] + 1e-9F);
       }
       if (sum > likeness) {
         likeness = sum;
@@ -316,7 +309,6 @@ void QrsDetector::compare_templates(std::int64_t at, float& likeness, int& best,
       }
     }
   }
-  if (alone) *alone = single;
 }
 
 std::int64_t QrsDetector::r_peak(std::int64_t at) const {

@@ -99,7 +99,7 @@ class QrsDetector {
   void find_peak();
   std::optional<Beat> judge_due();
   std::array<float, qrs_feature_count> describe(const Peak& peak, float& likeness, int& best);
-  void compare_templates(std::int64_t at, float& likeness, int& best, int& shift, float* alone = nullptr) const;
+  void compare_templates(std::int64_t at, float& likeness, int& best, int& shift) const;
   float slowness(std::int64_t at) const;
   float wide_rms(const Lead& lead, std::int64_t at) const;
   Beat accept(const Peak& peak, float score, float likeness, int best, int shift);

@@ -5,30 +5,30 @@ namespace bedside {
 namespace {
 
 constexpr std::array<float, qrs_feature_count> weights = {
-       -1.286F,  // bias
-       -1.273F,  // height
-       0.6013F,  // contrast
-       -3.618F,  // likeness
-       -2.625F,  // early
-       0.4851F,  // late
-       -7.831F,  // t-zone
-        2.107F,  // after-tall
-        1.492F,  // rival-soon
-        0.633F,  // rival-later
-        1.864F,  // weakest
-     0.008411F,  // slowness
-        7.905F,  // likeness^4
-      -0.9569F,  // height*likeness
-        1.672F,  // on-time
-      -0.5309F,  // last-sure
-       -0.378F,  // greatest
-        2.622F,  // wide-height
-      -0.6493F,  // alone
-        2.757F,  // next
-       -2.162F,  // since
-        1.647F,  // depth
-       0.2464F,  // last-slow
-        4.154F,  // busy
+      -0.7927F,  // bias
+       -1.338F,  // height
+       0.6363F,  // contrast
+       -4.177F,  // likeness
+       -2.786F,  // early
+      -0.8249F,  // late
+       -6.273F,  // t-zone
+        2.275F,  // after-tall
+        1.411F,  // rival-soon
+       0.5352F,  // rival-later
+        2.142F,  // weakest
+       0.2456F,  // slowness
+        7.636F,  // likeness^4
+       -1.245F,  // height*likeness
+        1.841F,  // on-time
+       -1.385F,  // last-sure
+      -0.2156F,  // late*likeness^4
+        2.039F,  // wide-height
+        1.042F,  // late*contrast
+        2.849F,  // next
+       -2.228F,  // since
+        1.673F,  // depth
+       0.3931F,  // last-slow
+        3.416F,  // busy
 };
 
 }  // namespace
