@@ -149,7 +149,7 @@ std::optional<Chunk> measure_cpio(ByteView blob, std::uint64_t at) {
     ++members;
   }
   // Two bytes of magic (the binary form) prove nothing without the trailer.
-  const bool binary = base::clipped(blob, at, 1)[0] != '0';
+  const bool binary = members > 0 && blob[at] != '0';
   if (members == 0 || (members == 1 && closed) || (!closed && (binary || members < 2))) return std::nullopt;
   Chunk chunk = sized(at, end - at, fmt::format("{} members", members - (closed ? 1 : 0)));
   if (!closed) chunk.doubts.push_back({"truncated", "", at, "the archive has no trailer", 1});
@@ -207,7 +207,7 @@ void enable_zip(archive* reader) { archive_read_support_format_zip(reader); }
 // --- archives that libarchive reads and whose headers say how long they are -----------------------------------------
 
 std::optional<Chunk> whole_rest(ByteView blob, std::uint64_t at) {
-  return at == 0 ? std::optional(sized(0, blob.size(), "")) : std::nullopt;
+  return at == 0 && !blob.empty() ? std::optional(sized(0, blob.size(), "")) : std::nullopt;
 }
 
 std::optional<Chunk> measure_7z(ByteView blob, std::uint64_t at) {  // 7zFormat.txt: SignatureHeader

@@ -157,6 +157,7 @@ std::optional<Chunk> measure_sparse(ByteView blob, std::uint64_t at) {
   chunk.offset = at;
   chunk.size = end;
   chunk.note = fmt::format("{} blocks of {} bytes", s->blocks, s->block);
+  if (end > from.size()) return std::nullopt;
   if (!whole) chunk.doubts.push_back({"truncated", "", at, "not all chunks are there", 1});
   return chunk;
 }

@@ -164,7 +164,7 @@ std::optional<Chunk> measure_pe(ByteView blob, std::uint64_t at) {  // Microsoft
 // At the start of a blob alone: the whole of it, with the reason why nothing comes out.
 template <const char* const& Why>
 std::optional<Chunk> name_only(ByteView blob, std::uint64_t at) {
-  if (at != 0) return std::nullopt;
+  if (at != 0 || blob.empty()) return std::nullopt;
   Chunk chunk = sized(0, blob.size(), 0, "not opened");
   chunk.doubts.push_back({"not-opened", "", 0, Why, 1});
   return chunk;
