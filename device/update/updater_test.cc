@@ -136,7 +136,8 @@ TEST_F(UpdaterTest, the_whole_road) {
     EXPECT_NE(report->find("\"floor\": 2"), std::string::npos) << *report;
   }
   release(3);
-  ASSERT_TRUE(update_now());
+  const auto again = update_now();
+  ASSERT_TRUE(again) << again.error().message;
   auto updater = open();
   EXPECT_EQ(updater.start()->slot, 0) << "and back into the first slot";
   std::vector<Event> events;
