@@ -14,11 +14,10 @@ void save(const std::string& path, const Bytes& bytes) {
       .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
 }
 
-// Three bytes of choice (see fuzz_payload.cc), then what client and server say.
+// In the form of said.h.
 Bytes payload(std::uint8_t port, std::uint8_t how, std::string_view client, std::string_view server) {
-  Bytes out{
-      port, how,
-      static_cast<std::uint8_t>(client.empty() ? 0 : client.size() * 255 / (client.size() + server.size()))};
+  Bytes out{port, how};
+  put16_le(out, client.size());
   put(out, client);
   put(out, server);
   return out;
@@ -85,6 +84,9 @@ int main(int argc, char** argv) {
        words({0x80000038, 7, 1, 0, 0, 0, 0, 0, 0, 3, 24, 0, 15, 0, 10})},
       {"nfs3-read", 18, 1, words({9, 0, 2, 100003, 3, 6, 0, 0, 0, 0, 4, 0x01020304, 0, 0, 64}),
        words({9, 1, 0, 0, 0, 0, 0, 0, 4, 1, 4, 0x7F454C46})},
+      {"nfs3-remove", 18, 1, words({9, 0, 2, 100003, 3, 12, 0, 0, 0, 0, 4, 0x01020304, 1, 0x61000000}),
+       words({9, 1, 0, 0, 0, 0, 0})},
+      {"mount-unanswered", 7, 1, words({7, 0, 2, 100005, 1, 1, 0, 0, 0, 0, 3, 0x2F706D00}), ""},
       {"ntp", 8, 1, "\x23"s + std::string(47, '\0'), "\x24"s + std::string(47, '\0')},
       {"tls", 9, 6,
        "\x16\x03\x01\0\x3B\x01\0\0\x37\x03\x03"s + std::string(33, '\0') +
@@ -101,7 +103,7 @@ int main(int argc, char** argv) {
       {"rsh", 13, 6, "1022\0a\0root\0id\0"s, "\0uid=0"s},
       {"lpd", 14, 6,
        "\x02lp\n\x02"
-       "19 cfA001bed\nHbed\nProot\nJx\nUf\n\0\x03"
+       "17 cfA001bed\nHbed\nProot\nJx\nUf\n\0\x03"
        "2 dfA001bed\nhi\0"s,
        "\0\0\0"s},
       {"mqtt", 17, 6,
