@@ -15,6 +15,7 @@ std::size_t Bed::memory_bytes() const { return sizeof *this + static_cast<std::s
 
 void Bed::admit(Patient patient) {
   limits_ = default_limits(patient.age);
+  nibp_ = BloodPressureMeter(frequency_ / nibp_step_, patient.age == Age::neonate);
   alarms_.clear(now());
   numerics_ = {};
   beats_in_series_ = 0;

@@ -171,6 +171,20 @@ TEST(Bed, discharge_forgets_the_patient) {
   EXPECT_TRUE(ward.bed.alarms().active().empty()) << "nobody is there";
 }
 
+TEST(Bed, a_neonates_cuff_stops_far_below_an_adults) {
+  Ward ward;
+  ward.bed.admit({"2", "Doe", "Baby", "", "U", Age::neonate});
+  ward.bed.measure_pressure();
+  float most = 0;
+  for (int i = 0; i < 250 * 60; ++i) {
+    const auto s = ward.patient.next(ward.cuff.pump, ward.cuff.valve_open, ward.cuff.bleed);
+    ward.cuff = ward.bed.push({{s.ecg[0], s.ecg[1]}, s.impedance, s.red, s.infrared, {s.ohms[0], s.ohms[1]}, s.cuff});
+    most = std::max(most, s.cuff);
+  }
+  EXPECT_GT(most, 60);
+  EXPECT_LT(most, 150);
+}
+
 TEST(Bed, memory_of_a_bed) { EXPECT_LT(Bed(500).memory_bytes(), 250'000u); }
 
 }  // namespace
