@@ -45,6 +45,28 @@ TEST(Fixtures, every_one_is_survived_and_adds_up) {
   EXPECT_GT(opened, 100u);
 }
 
+TEST(Fixtures, what_cannot_be_opened_is_named) {
+  if (!fs::exists(fixtures())) GTEST_SKIP() << "needs shared firmware: " << fixtures();
+  static constexpr std::pair<const char*, const char*> kExpected[] = {
+      {"fact_extractor/generic_carver/fake_gz.gz", "unconfirmed-format"},
+      {"fact_extractor/generic_carver/fake_xz.xz", "unconfirmed-format"},
+      {"fact_extractor/generic_carver/fake_7z.7z", "truncated"},
+      {"fact_extractor/generic_carver/fake_zip.zip", "truncated"},
+      {"fact_extractor/avm_sqfs_fake/fake.sqfs", "unconfirmed-format"},
+      {"fact_extractor/sevenz/test_password.7z", "password-protected"},
+      {"fact_extractor/sevenz/test_password.zip", "password-protected"},
+      {"binwalk-ng/csman_decompression_bomb.bin", "over-budget"},
+      {"fact_extractor/dlink/testfile.encrpted_img", "not-opened"},
+  };
+  for (const auto& [name, wanted] : kExpected) {
+    const auto firmware = open({(fixtures() / name).native()});
+    ASSERT_TRUE(firmware) << name;
+    bool found = false;
+    for (const auto& d : firmware->doubts) found = found || d.name == wanted;
+    EXPECT_TRUE(found) << name << " has no doubt " << wanted;
+  }
+}
+
 TEST(Fixtures, nothing_is_written_outside) {
   if (!fs::exists(fixtures())) GTEST_SKIP() << "needs shared firmware: " << fixtures();
   char pattern[] = "/tmp/biopsy-fixtures-XXXXXX";

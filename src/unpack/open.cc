@@ -34,6 +34,7 @@ class Opener {
     left_.bytes = options.budgets.bytes;
     left_.files = options.budgets.files;
     left_.ratio = options.budgets.ratio;
+    left_.ratio_floor = options.budgets.ratio_floor;
     for (std::size_t i = 0; i < fw_.blobs.size(); ++i) depth_.push_back(0);
   }
 

@@ -232,6 +232,20 @@ void account(ByteView blob, Scan& out) {
   else fill(blob.size());
 }
 
+// A blob that begins like a format and is none that can be read: a fake, a damaged header, an unknown variant.
+void doubt_unconfirmed(ByteView blob, const std::vector<Candidate>& candidates, Scan& out) {
+  if (out.extents.empty() || out.extents.front().kind == Extent::Kind::claimed) return;
+  for (const Candidate& candidate : candidates) {
+    if (candidate.offset != 0 || !candidate.format->strong) continue;
+    const bool telling = std::any_of(candidate.format->magics.begin(), candidate.format->magics.end(), [&](const Magic& magic) {
+      return magic.bytes.size() >= 3 && base::as_text(base::clipped(blob, magic.at, magic.bytes.size())) == magic.bytes;
+    });
+    if (!telling) continue;
+    out.yield.doubts.push_back({"unconfirmed-format", "", 0, fmt::format("begins like {}, and is none that can be read", candidate.format->name), 1});
+    return;
+  }
+}
+
 }  // namespace
 
 std::vector<Extent> unclaimed(ByteView blob, std::uint64_t offset, std::uint64_t size) {
@@ -260,6 +274,7 @@ Scan scan(ByteView blob, bool carve, const Allowance& allowance) {
   out.streams = decode_streams(blob, candidates, out.chunks, sink);
   account(blob, out);
   out.yield = sink.take();
+  doubt_unconfirmed(blob, candidates, out);
   return out;
 }
 

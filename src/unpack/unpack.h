@@ -17,7 +17,8 @@ struct Budgets {
   std::uint64_t bytes = std::uint64_t{2} << 30;  // all contents together
   std::uint64_t files = 400'000;                 // all nodes together
   unsigned depth = 12;                           // containers within containers
-  std::uint64_t ratio = 2000;                    // contents of one chunk per packed byte, once beyond 256 MiB
+  std::uint64_t ratio = 1000;                    // contents of one chunk per packed byte …
+  std::uint64_t ratio_floor = std::uint64_t{96} << 20;  // … once beyond this many bytes
 };
 
 struct Options {
