@@ -153,7 +153,7 @@ Value Engine::unary(Op op, const Value& a, std::uint8_t in, std::uint8_t out) {
         Symbol entry = tables_.symbol(a.id);
         v = tables_.derived(static_cast<std::uint32_t>(op), a, constant(0), entry.kind, out);
         entry.table_signed = true;
-        tables_.symbol(v.id) = entry;
+        if (v.id != 0) tables_.symbol(v.id) = entry;
         v.off = a.off;
       }
       return v;
@@ -232,6 +232,7 @@ Value Engine::binary(Op op, const Value& left, const Value& right, std::uint8_t 
       if (b.is_const() && b.off == (op == Op::INT_LEFT ? 0u : 1u)) { v = a, v.taint = taint, v.size = out; return v; }
       if (sa && b.is_const()) {
         v = tables_.derived(static_cast<std::uint32_t>(op), a, b, Symbol::Kind::index, out);
+        if (v.id == 0) return v;
         tables_.symbol(v.id).stride = op == Op::INT_LEFT ? std::uint64_t{1} << std::min<std::uint64_t>(b.off, 20) : b.off;
         if (tables_.symbol(a.id).table_size != 0 && a.off == 0) {
           const std::uint64_t scale = tables_.symbol(v.id).stride;
@@ -258,7 +259,7 @@ Value Engine::binary(Op op, const Value& left, const Value& right, std::uint8_t 
     default: break;
   }
   Value d = tables_.derived(static_cast<std::uint32_t>(op), a, b, is_compare(op) ? Symbol::Kind::boolean : Symbol::Kind::unknown, out);
-  if (op == Op::INT_ADD && sa && sb) {  // a pointer and an index: keep the pointer's distance and the index's stride
+  if (op == Op::INT_ADD && sa && sb && d.id != 0) {  // a pointer and an index: keep the pointer's distance and the index's stride
     auto& d_symbol = tables_.symbol(d.id);
     d_symbol.kind = Symbol::Kind::index;
     d_symbol.stride = std::max(tables_.symbol(a.id).stride, tables_.symbol(b.id).stride);

@@ -80,7 +80,7 @@ struct Program {
 };
 
 struct Budget {
-  std::uint64_t steps = 60'000'000;  // p-code operations run, all together
+  std::uint64_t steps = 8'000'000;   // p-code operations run, all together
   bool screen = true;                // lift only functions on a path to something a model knows
 };
 

@@ -19,6 +19,11 @@ std::uint32_t Tables::add_symbol(Symbol s) {
 }
 
 Value Tables::derived(std::uint32_t key_op, const Value& a, const Value& b, Symbol::Kind kind, std::uint8_t size) {
+  // What is only tested needs no identity, and an expression on an expression on an expression is just unknown.
+  if (kind == Symbol::Kind::boolean || symbols_.size() > 300'000) return {0, 0, taint_union(a.taint, b.taint), Value::Kind::symbol, size};
+  for (const auto* v : {&a, &b})
+    if (v->kind == Value::Kind::symbol && (v->id == 0 || symbols_[v->id].depth >= 5))
+      return {0, 0, taint_union(a.taint, b.taint), Value::Kind::symbol, size};
   const auto code = [](const Value& v) { return v.id << 2 | static_cast<std::uint32_t>(v.kind); };
   const Key key{a.off, b.off, key_op << 8 | size, code(a), code(b)};
   auto it = derived_.find(key);
@@ -29,7 +34,7 @@ Value Tables::derived(std::uint32_t key_op, const Value& a, const Value& b, Symb
     for (const auto* v : {&a, &b})
       if (v->kind == Value::Kind::symbol) {
         const auto& from = symbols_[v->id];
-        s.origin = from.origin, s.site = from.site, s.parent = v->id;
+        s.origin = from.origin, s.site = from.site, s.parent = v->id, s.depth = static_cast<std::uint8_t>(from.depth + 1);
         if (from.kind == Symbol::Kind::import) s.origin = "unknown";
         break;
       }
@@ -42,6 +47,10 @@ Value Tables::memory_symbol(std::uint32_t base, std::uint64_t off, std::uint8_t 
   Value a, b;
   a.kind = Value::Kind::symbol, a.id = base, b.off = off;
   Value v = derived(0x10000, a, b, Symbol::Kind::memory, size);
+  if (v.id == 0) {
+    v.taint = taint;
+    return v;
+  }
   auto& s = symbols_[v.id];
   const auto& parent = symbols_[base];
   if (parent.origin == "argv") s.origin = "argv[" + std::to_string(off / size) + "]";
