@@ -72,6 +72,7 @@ std::optional<State> Engine::invoke(const Body& body, State state, Frame& frame)
         s = std::move(widened);
       }
     }
+    steps_ += 20 + s.refs().size() * 4;  // a copy or a join costs too: the budget is to bound time
     const auto it = pending.find(to);
     ++clock;
     if (it == pending.end()) {
