@@ -49,7 +49,10 @@ Program Engine::run() {
   };
   drain();
   if (elf_.is_stripped) scan_prologues(), drain();
-  const std::uint64_t light = steps_;
+  // In a static program the function that makes {"sh", "-c", command} and runs "/bin/sh" is what system() and popen() end in.
+  if (elf_.is_static)
+    for (const auto& [entry, body] : bodies_)
+      if (body->names_shell && body->names_option) recognised_.emplace(entry, "system");
   relevance();
 
   const auto share = [&](std::uint64_t most) { root_limit_ = std::min(budget_.steps, steps_ + most); };
@@ -131,7 +134,6 @@ Program Engine::run() {
   out.stats.give_ups.assign(give_ups_.begin(), give_ups_.end());
   if (out.stats.budget_ran_out) doubts_.push_back({"flow-budget", "", 0, "The step budget ran out; some functions were not evaluated."});
   out.doubts = doubts_;
-  (void)light;
   return out;
 }
 

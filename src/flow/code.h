@@ -51,6 +51,7 @@ struct Body {  // a function's code
   std::vector<std::uint64_t> code_pointers;  // entries whose address it takes, sorted
   bool returns = true, building = false;
   bool raw_syscall = false;
+  bool names_shell = false, names_option = false;  // hands over "/bin/sh", "-c"
   std::uint32_t insn_count = 0;
 };
 

@@ -201,6 +201,13 @@ State Engine::fresh_state(const Body* body) {
 }
 
 void Engine::note_code_pointer(Body& body, const Value& v) {
+  if (elf_.is_static && v.off >= 0x1000) {
+    const auto text = elf_.view(v.off, 8);
+    if (!text.empty()) {
+      body.names_shell |= base::as_text(text) == std::string_view("/bin/sh\0", 8);
+      body.names_option |= base::as_text(text).substr(0, 3) == std::string_view("-c\0", 3);
+    }
+  }
   const std::uint64_t a = machine_.mode_switch ? v.off & ~std::uint64_t{1} : v.off;
   if (a == body.entry || !code_target(v.off) || a < elf_.segments.front().address + 0x100) return;
   if (!starts_.contains(a)) {

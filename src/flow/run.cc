@@ -204,8 +204,19 @@ std::optional<State> Engine::call_one(State s, const Value& target, std::uint64_
     if (const auto name = import_at(target.off)) import = *name;
     else if (code_target(target.off)) {
       const std::uint64_t entry = machine_.mode_switch ? target.off & ~std::uint64_t{1} : target.off;
-      if (const auto known = recognised_.find(entry); known != recognised_.end()) import = known->second;
-      else if (elf_.is_static) {
+      if (const auto known = recognised_.find(entry); known != recognised_.end()) {
+        import = known->second;
+        // popen's helper takes the command third: the first argument that is a text stands for it.
+        for (std::size_t i = 0; i < 3 && i < arg_regs_.size(); ++i) {
+          const Value v = argument(s, i);
+          const auto texts = texts_at(s, v, 1024);
+          const bool text = !texts.empty() && texts[0].text.size() >= 2 && !texts[0].text.starts_with("${") &&
+                            std::all_of(texts[0].text.begin(), texts[0].text.end(), [](char c) { return c >= 9 && c < 127; });
+          if (!text) continue;
+          s.regs[arg_regs_[0].slot] = v;
+          break;
+        }
+      } else if (elf_.is_static) {
         std::vector<int> skip;
         if (const auto* symbol = elf_.function_at(entry); symbol && model_for(symbol->name, skip)) import = symbol->name;
       }
@@ -277,7 +288,7 @@ std::optional<State> Engine::call_one(State s, const Value& target, std::uint64_
   inner.depth = depth;
   inner.context = (frame.context ^ site) * 0x9E3779B97F4A7C15u;
   const std::uint64_t limit = root_limit_;
-  if (!relevant) root_limit_ = std::min(root_limit_, steps_ + 150'000);
+  if (!relevant) root_limit_ = std::min(root_limit_, steps_ + (elf_.is_static ? 20'000 : 150'000));
   const auto saved = temps_;
   auto after = invoke(*body, std::move(s), inner);
   temps_ = saved;
@@ -363,7 +374,8 @@ void Engine::relevance() {
   for (const auto& [entry, body] : bodies_) {
     for (const auto c : body->calls) callers[c].push_back(entry);
     for (const auto c : body->code_pointers) callers[c].push_back(entry);
-    bool hit = body->raw_syscall;
+    // A C library linked in is full of system calls; where its system() was recognised, only what leads there is followed far.
+    bool hit = body->raw_syscall && recognised_.empty();
     std::vector<int> skip;
     for (const auto& name : body->imports) {
       const auto* m = model_for(name, skip);
