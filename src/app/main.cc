@@ -11,6 +11,7 @@ int main(int argc, char** argv) {
   int status = app::kUsage;
   app::add_scan(program, status);
   app::add_report(program, status);
+  app::add_compare(program, status);
   app::add_unpack(program, status);
   app::add_dump(program, status);
   app::add_rules(program, status);

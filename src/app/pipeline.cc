@@ -86,6 +86,17 @@ void collect_endpoints(result::Result& out) {
   for (auto& [key, peer] : seen) out.endpoints.push_back(std::move(peer));
 }
 
+// Name of the input that holds the file at `path`: of the deepest mount above it.
+std::string image_of(const unpack::Firmware& firmware, std::string_view path, const result::Result& out) {
+  const unpack::Mount* deepest = nullptr;
+  for (const auto& mount : firmware.mounts)
+    if (base::is_beneath(path, mount.at) && (!deepest || mount.at.size() > deepest->at.size())) deepest = &mount;
+  if (!deepest) return {};
+  auto blob = firmware.file_systems[deepest->file_system].blob;
+  while (firmware.blobs[blob].parent.valid()) blob = firmware.blobs[blob].parent;
+  return blob.index < out.images.size() ? out.images[blob.index].name : std::string();
+}
+
 void state_coverage(const unpack::Firmware& firmware, result::Result& out) {
   auto& coverage = out.coverage;
   coverage.file_systems = firmware.file_systems.size();
@@ -105,10 +116,11 @@ void state_coverage(const unpack::Firmware& firmware, result::Result& out) {
     const auto program = programs.find(node.path);
     entry.kind = program == programs.end() ? "data" : std::string(effects::key(program->second->kind));
     entry.depth = program == programs.end() ? "" : std::string(effects::key(program->second->depth));
-    if (program != programs.end()) {
-      entry.note = program->second->depth_reason;
-      entry.sha256 = program->second->sha256;
-    }
+    if (program != programs.end()) entry.note = program->second->depth_reason;
+    const auto bytes = firmware.bytes(node);
+    entry.sha256 = program != programs.end() && !program->second->sha256.empty() ? program->second->sha256 : base::sha256_hex(bytes);
+    entry.image = image_of(firmware, node.path, out);
+    if (entry.kind == "data" || entry.kind == "script") entry.switches = result::switches_of(base::as_text(bytes));
     out.files.push_back(std::move(entry));
   }
   // "unknown" is the word when nothing in the input was recognised: no finding then means nothing.

@@ -317,20 +317,21 @@ void tell(Page& page, const Result& result) {
 
 }  // namespace
 
-std::string render_html(const std::vector<Result>& results, const Options& options) {
-  Page page{options, {}};
-  const std::string title =
-      results.empty()
-          ? "biopsy"
-          : fmt::format("{}{}", shown(results.front().device),
-                        results.size() > 1 ? fmt::format(" and {} more", results.size() - 1) : "");
-  page.add(
+std::string html_page(const std::string& title, const std::string& body) {
+  return fmt::format(
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
       "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src {}; script-src "
       "{}; base-uri 'none'; form-action 'none'\">\n"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"referrer\" "
-      "content=\"no-referrer\">\n<title>{}: biopsy report</title>\n<style>{}</style>\n</head>\n<body>\n",
-      csp_hash(embedded::page_css), csp_hash(embedded::page_js), title, embedded::page_css);
+      "content=\"no-referrer\">\n<title>{}</title>\n<style>{}</style>\n</head>\n<body>\n{}<script>{}</"
+      "script>\n"
+      "</body>\n</html>\n",
+      csp_hash(embedded::page_css), csp_hash(embedded::page_js), title, embedded::page_css, body,
+      embedded::page_js);
+}
+
+std::string render_html(const std::vector<Result>& results, const Options& options) {
+  Page page{options, {}};
   if (results.size() > 1) {
     page.add("<header><nav aria-label=\"Devices\">");
     for (std::size_t i = 0; i < results.size(); ++i)
@@ -341,13 +342,16 @@ std::string render_html(const std::vector<Result>& results, const Options& optio
     ++page.device;
     tell(page, result);
   }
+  if (results.empty()) return html_page("biopsy report", page.text);
+  const Result& first = results.front();
   page.add(
       "<footer><p>biopsy {}{}. A finding says what the code can do, not that it is done, nor "
-      "why.</p></footer>\n<script>{}</script>\n</body>\n</html>\n",
-      results.empty() ? "" : shown(results.front().tool_version),
-      results.empty() || results.front().date.empty() ? "" : ", " + shown(results.front().date),
-      embedded::page_js);
-  return std::move(page.text);
+      "why.</p></footer>\n",
+      shown(first.tool_version), first.date.empty() ? "" : ", " + shown(first.date));
+  return html_page(shown(first.device) +
+                       (results.size() > 1 ? fmt::format(" and {} more", results.size() - 1) : "") +
+                       ": biopsy report",
+                   page.text);
 }
 
 }  // namespace report

@@ -226,11 +226,21 @@ Json to_json(const Result& r, bool show_secrets) {
     if (!file.depth.empty()) entry["depth"] = file.depth;
     if (!file.note.empty()) entry["note"] = out(file.note);
     if (!file.sha256.empty()) entry["sha256"] = file.sha256;
+    if (!file.image.empty()) entry["image"] = out(file.image);
+    if (!file.switches.empty()) entry["switches"] = map_of(file.switches);
     json["files"].push_back(std::move(entry));
   }
   json["doubts"] = Json::array();
   for (const auto& doubt : r.doubts) json["doubts"].push_back(effects::to_json(doubt));
   return json;
+}
+
+FileEntry file_from(const Json& json) {
+  FileEntry file{text_at(json, "path"), text_at(json, "kind"), text_at(json, "depth"), text_at(json, "note"), number_at(json, "size"), text_at(json, "sha256"), text_at(json, "image"), {}};
+  if (const Json& switches = member(json, "switches"); switches.is_object())
+    for (const auto& [name, value] : switches.items())
+      if (value.is_string()) file.switches[base::unescape_bytes(name).value_or(name)] = text_at(switches, name.c_str());
+  return file;
 }
 
 Result result_from(const Json& json) {
@@ -248,7 +258,7 @@ Result result_from(const Json& json) {
   for (const auto& effect : member(json, "effects")) r.graph.effects.add(effects::effect_from_json(effect));
   for (const auto& edge : member(json, "edges")) r.graph.edges.push_back(effects::edge_from_json(edge));
   r.coverage = coverage_from(member(json, "coverage"));
-  for (const auto& f : member(json, "files")) r.files.push_back({text_at(f, "path"), text_at(f, "kind"), text_at(f, "depth"), text_at(f, "note"), number_at(f, "size"), text_at(f, "sha256")});
+  for (const auto& f : member(json, "files")) r.files.push_back(file_from(f));
   for (const auto& doubt : member(json, "doubts")) r.doubts.push_back(effects::doubt_from_json(doubt));
   return r;
 }

@@ -125,6 +125,8 @@ struct FileEntry {  // what was and was not read, for the file tree of the repor
   std::string path, kind, depth, note;
   std::uint64_t size = 0;
   std::string sha256;
+  std::string image;                            // name of the image that holds it; empty where that is not known
+  std::map<std::string, std::string> switches;  // of a settings file: names whose values say on or off, and nothing else of it
 };
 
 struct Result {
@@ -142,6 +144,10 @@ struct Result {
   std::vector<FileEntry> files;
   base::Doubts doubts;
 };
+
+// ---- switches.cc: NAME=VALUE lines whose value says on or off (on, no, 1, enabled, ...), lower case; the last of a name counts.
+// Empty for text of over 64 KiB or with a NUL.
+std::map<std::string, std::string> switches_of(std::string_view text);
 
 // ---- json.cc: the schema of docs/schema.json; bytes that are not UTF-8 are written \xHH, backslash doubled.
 // Masks secrets unless `show_secrets`. Same result, same bytes.
