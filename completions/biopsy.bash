@@ -2,11 +2,11 @@
 _biopsy() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]}
   if [ "$COMP_CWORD" = 1 ]; then
-    mapfile -t COMPREPLY < <(compgen -W "scan report compare unpack dump rules --help --version" -- "$current")
+    mapfile -t COMPREPLY < <(compgen -W "scan report compare explain unpack dump rules --help --version" -- "$current")
     return
   fi
   case $previous in
-    --format|-f) mapfile -t COMPREPLY < <(compgen -W "text json html" -- "$current"); return ;;
+    --format|-f) mapfile -t COMPREPLY < <(compgen -W "text json html sarif" -- "$current"); return ;;
     --fail-on) mapfile -t COMPREPLY < <(compgen -W "info low medium high critical" -- "$current"); return ;;
   esac
   case $command:$current in

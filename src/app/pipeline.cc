@@ -90,9 +90,10 @@ void collect_endpoints(result::Result& out) {
 std::string image_of(const unpack::Firmware& firmware, std::string_view path, const result::Result& out) {
   const unpack::Mount* deepest = nullptr;
   for (const auto& mount : firmware.mounts)
-    if (base::is_beneath(path, mount.at) && (!deepest || mount.at.size() > deepest->at.size())) deepest = &mount;
+    if (mount.file_system.valid() && base::is_beneath(path, mount.at) && (!deepest || mount.at.size() > deepest->at.size())) deepest = &mount;
   if (!deepest) return {};
   auto blob = firmware.file_systems[deepest->file_system].blob;
+  if (!blob.valid()) return {};  // a directory given as it is
   while (firmware.blobs[blob].parent.valid()) blob = firmware.blobs[blob].parent;
   return blob.index < out.images.size() ? out.images[blob.index].name : std::string();
 }

@@ -153,7 +153,11 @@ Change judge_gone(const Finding& before, const Result& older, const Result& newe
     change.because.push_back(std::move(reason));
   } else if (verified_now(before, older, newer)) {
     change.because.push_back("a signature is verified before it now");
-  } else if (effects_remain(before, older, newer)) {
+  } else if (const auto remains = effects_remain(before, older, newer); remains == Remains::unclear) {
+    change.verdict = Verdict::not_compared;
+    change.because.push_back(
+        "its steps are still in the program, and where their peer comes from is not known");
+  } else if (remains == Remains::remain) {
     change.verdict = Verdict::masked;
     change.because.push_back(
         "every step of it is still in the program; only how they hang together is no longer shown");

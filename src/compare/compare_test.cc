@@ -166,6 +166,20 @@ TEST(Compare, steps_that_remain_without_their_finding_are_not_fixed_unless_verif
   EXPECT_EQ(only(comparison::compare_two(older.result, newer.result)).verdict, Verdict::fixed);
 }
 
+TEST(Compare, a_peer_that_the_owner_sets_fixes_and_one_of_unknown_origin_does_not) {
+  Device older("old"), newer("new");
+  auto peer = effects::endpoint_from_name("198.51.100.7", effects::Provenance::literal);
+  older.result.findings[0].endpoints = {peer};
+  const auto mount = effects::EffectId{older.result.findings[0].effects[0]};
+  newer.result.findings.clear();
+  newer.result.graph.effects[mount].peer = peer;
+  EXPECT_EQ(only(comparison::compare_two(older.result, newer.result)).verdict, Verdict::masked);
+  newer.result.graph.effects[mount].peer->provenance = effects::Provenance::unknown;
+  EXPECT_EQ(only(comparison::compare_two(older.result, newer.result)).verdict, Verdict::not_compared);
+  newer.result.graph.effects[mount].peer->provenance = effects::Provenance::setting;
+  EXPECT_EQ(only(comparison::compare_two(older.result, newer.result)).verdict, Verdict::fixed);
+}
+
 TEST(Compare, what_was_not_read_is_never_fixed) {
   Device older("old"), newer("new");
   newer.lose_function();

@@ -23,8 +23,11 @@ std::string actor(const Finding& finding) {
   return finding.files.empty() ? std::string() : finding.files.front();
 }
 
+// The same thing done by the same program; a target that was not resolved may be the same.
 bool same(const Effect& a, const Result& of_a, const Effect& b, const Result& of_b) {
-  return a.kind == b.kind && a.object.value == b.object.value && program_of(a, of_a) == program_of(b, of_b);
+  const bool aims_alike = a.target.value == b.target.value || !a.target.resolved || !b.target.resolved;
+  return a.kind == b.kind && a.object.value == b.object.value && aims_alike &&
+         program_of(a, of_a) == program_of(b, of_b);
 }
 
 std::set<std::string> kinds_of(const std::vector<effects::Trigger>& triggers) {
@@ -125,13 +128,24 @@ std::vector<std::string> hindrances(const Finding& before, const Result& older, 
   return out;
 }
 
-bool effects_remain(const Finding& before, const Result& older, const Result& newer) {
-  if (before.effects.empty()) return false;
-  return std::ranges::all_of(before.effects, [&](std::uint32_t index) {
+Remains effects_remain(const Finding& before, const Result& older, const Result& newer) {
+  const bool all = !before.effects.empty() && std::ranges::all_of(before.effects, [&](std::uint32_t index) {
     const Effect& wanted = older.graph.effects[EffectId{index}];
     return std::ranges::any_of(newer.graph.effects,
                                [&](const Effect& effect) { return same(wanted, older, effect, newer); });
   });
+  if (!all) return Remains::gone;
+  if (std::ranges::none_of(before.endpoints,
+                           [](const auto& peer) { return effects::fixed(peer.provenance); }))
+    return Remains::remain;
+  // It was about a peer that the owner has no say in: what are the program's peers now?
+  bool chosen_by_owner = true;
+  for (const auto& effect : newer.graph.effects) {
+    if (!effect.peer || program_of(effect, newer) != actor(before)) continue;
+    if (effects::fixed(effect.peer->provenance)) return Remains::remain;
+    if (effect.peer->provenance != effects::Provenance::setting) chosen_by_owner = false;
+  }
+  return chosen_by_owner ? Remains::gone : Remains::unclear;
 }
 
 bool verified_now(const Finding& before, const Result& older, const Result& newer) {

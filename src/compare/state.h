@@ -1,6 +1,7 @@
 // What a finding needs in order to happen, and how that differs between two results.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -15,8 +16,12 @@ namespace comparison {
 std::vector<std::string> hindrances(const result::Finding& before, const result::Result& older,
                                     const result::Finding& after, const result::Result& newer);
 
-// Whether the newer result still holds every effect that `before` was made of, by the same program.
-bool effects_remain(const result::Finding& before, const result::Result& older, const result::Result& newer);
+// Whether the newer result still holds every effect that `before` was made of, by the same program. A finding
+// about a fixed peer is gone when the owner sets every peer of that program, and unclear when a peer's origin
+// is not known.
+enum class Remains : std::uint8_t { gone, unclear, remain };
+Remains effects_remain(const result::Finding& before, const result::Result& older,
+                       const result::Result& newer);
 
 // Whether a signature check guards one of those effects in `newer`.
 bool verified_now(const result::Finding& before, const result::Result& older, const result::Result& newer);

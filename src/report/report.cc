@@ -27,6 +27,7 @@ base::Result<std::string> render(Format format, const std::vector<result::Result
       return result::to_json(results, options.show_secrets);
     case Format::html:
       return render_html(results, options);
+    case Format::sarif: return render_sarif(results, options);
   }
   return base::fail(base::Error::Kind::internal, "no such format");
 }

@@ -35,5 +35,6 @@ base::Result<std::string> render(Format format, const std::vector<result::Result
 // One file a format:
 std::string render_text(const std::vector<result::Result>& results, const Options& options);
 std::string render_html(const std::vector<result::Result>& results, const Options& options);
+std::string render_sarif(const std::vector<result::Result>& results, const Options& options);
 
 }  // namespace report
