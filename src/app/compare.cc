@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <memory>
@@ -56,7 +57,13 @@ int compare_inputs(const ScanOptions& options) {
       fmt::print(stderr, "biopsy: {}\n", base::escape_terminal(some.error().message));
       return kUnreadable;
     }
-    for (auto& one : *some) results.push_back(std::move(one));
+    for (auto& one : *some) {
+      // Partitions joined by --device often bear the same names in every version: then the input's name tells
+      // them apart.
+      if (some->size() == 1 && input.ends_with(".json"))
+        one.device = std::filesystem::path(input).stem().string();
+      results.push_back(std::move(one));
+    }
   }
   const auto comparison = comparison::compare_all(results);
   for (const auto& output : options.outputs.empty() ? std::vector<std::string>{"-"} : options.outputs) {
