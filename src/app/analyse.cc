@@ -5,6 +5,8 @@
 #include "app/cache.h"
 #include "base/hash.h"
 #include "base/worker.h"
+#include "elf/elf.h"
+#include "sleigh/sleigh.h"
 
 namespace app {
 namespace {
@@ -18,6 +20,13 @@ derive::ProgramFacts unread(const derive::ProgramFile& file, const std::string& 
   facts.program.depth_reason = reason;
   facts.give_ups.push_back(reason);
   return facts;
+}
+
+// The header's first 64 bytes decide; a table that cannot be read is reported by each program that wanted it.
+void prepare_machine(base::ByteView bytes) {
+  const auto header = elf::read_header(bytes);
+  if (!header) return;
+  if (const auto machine = sleigh::machine_for(*header)) (void)sleigh::prepare(*machine);
 }
 
 }  // namespace
@@ -50,6 +59,10 @@ std::vector<derive::ProgramFacts> analyse_programs(const std::vector<derive::Pro
     work.push_back([&] { return bytes_of(derive::to_bytes(derive::facts_of_binary(file.bytes, file.path, models, options.steps))); });
     index.push_back(i);
   }
+
+  // A worker cannot open files: the processor tables are read before the fork, those that this image needs.
+  for (const auto i : index)
+    if (programs[i].kind != effects::Program::Kind::script) prepare_machine(programs[i].bytes);
 
   base::WorkerLimits limits;
   const auto results = base::run_workers(limits, options.jobs, work, [&](std::size_t done) {

@@ -77,6 +77,7 @@ void follow_paths(Graph& graph) {
   for (std::uint32_t i = 0; i < graph.effects.size(); ++i)
     if (brings_in(graph.effects[EffectId{i}].kind)) carrying.insert(i);
 
+  std::set<std::pair<std::uint32_t, std::string>> fed_inside;  // reader and path
   std::vector<Carried> everywhere;
   const auto note_written = [&](EffectId id, std::vector<Carried>& list) {
     const Effect& effect = graph.effects[id];
@@ -96,6 +97,9 @@ void follow_paths(Graph& graph) {
       const Effect& writer = graph.effects[carried.by];
       const bool same_program = writer.program == reader.program;
       if (across == same_program) continue;
+      // What a program itself puts at a place is what it reads there, not what another one puts there at another time.
+      if (across && fed_inside.contains({id.index, carried.path})) continue;
+      if (!across) fed_inside.emplace(id.index, carried.path);
       fed = true;
       if (!known.emplace(carried.by.index, id.index).second) continue;
       effects::Edge edge{carried.by, id, effects::EdgeKind::feeds, writer.assumed || reader.assumed, ""};

@@ -157,7 +157,10 @@ bool is_elf(base::ByteView file) {
   return file.size() >= 4 && file[0] == 0x7F && file[1] == 'E' && file[2] == 'L' && file[3] == 'F';
 }
 
-base::Result<Binary> read(base::ByteView file) {
+namespace {
+
+// What the ELF header says, and where the tables are.
+base::Result<Binary> begin(base::ByteView file, Header& h) {
   if (!is_elf(file)) return base::fail(base::Error::Kind::unsupported, "Not an ELF file.");
   if (file.size() < 52) return base::fail(base::Error::Kind::damaged, "The ELF header is cut off.");
   Binary b;
@@ -172,7 +175,6 @@ base::Result<Binary> read(base::ByteView file) {
   b.type = r.u16();
   b.e_machine = r.u16();
   r.u32();
-  Header h;
   if (b.bits == 64) b.entry = r.u64(), h.phoff = r.u64(), h.shoff = r.u64();
   else b.entry = r.u32(), h.phoff = r.u32(), h.shoff = r.u32();
   b.flags = r.u32();
@@ -183,7 +185,21 @@ base::Result<Binary> read(base::ByteView file) {
     return base::fail(base::Error::Kind::unsupported, "Neither an executable, a shared object nor a relocatable ELF file.");
   b.machine = machine_of(b.e_machine, b.bits);
   if (b.machine == Machine::arm && (b.entry & 1) != 0) b.entry &= ~std::uint64_t{1}, b.thumb_entry = true;
+  return b;
+}
 
+}  // namespace
+
+base::Result<Binary> read_header(base::ByteView file) {
+  Header h;
+  return begin(file, h);
+}
+
+base::Result<Binary> read(base::ByteView file) {
+  Header h;
+  auto begun = begin(file, h);
+  if (!begun) return begun;
+  Binary& b = *begun;
   DynamicPlace dynamic;
   read_segments(b, h, dynamic);
   read_sections(b, h);
@@ -195,7 +211,7 @@ base::Result<Binary> read(base::ByteView file) {
   find_stubs(b);
   read_dwarf_names(b);
   sort_symbols(b);
-  return b;
+  return begun;
 }
 
 const Segment* Binary::segment_of(std::uint64_t address) const {

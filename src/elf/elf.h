@@ -119,5 +119,7 @@ bool is_elf(base::ByteView file);
 // A segment that reaches past the end is cut there and noted: doubts elf-truncated, elf-no-segments,
 // elf-bad-dynamic, elf-bad-symbols, elf-bad-sections, elf-bad-dwarf.
 base::Result<Binary> read(base::ByteView file);
+// The header alone: machine, byte order, type, flags, entry. 64 bytes of the file are enough. Errors: as read.
+base::Result<Binary> read_header(base::ByteView file);
 
 }  // namespace elf

@@ -17,11 +17,16 @@ namespace {
 // Bytes of the binary's segments; what lies beyond a segment's end reads as zero, as SLEIGH asks for more than it uses.
 class Image : public ghidra::LoadImage {
  public:
-  explicit Image(const elf::Binary& binary) : LoadImage("binary"), binary_(binary) {}
+  Image() : LoadImage("binary") {}
+  void look_at(const elf::Binary* binary) {
+    binary_ = binary;
+    bytes_ = {};
+    start_ = 0;
+  }
   void loadFill(ghidra::uint1* out, ghidra::int4 size, const ghidra::Address& address) override {
     const std::uint64_t at = address.getOffset();
     if (at < start_ || at - start_ >= bytes_.size()) {
-      bytes_ = binary_.from(at);
+      bytes_ = binary_ ? binary_->from(at) : base::ByteView{};
       start_ = at;
       if (bytes_.empty()) throw ghidra::DataUnavailError("outside the image");
     }
@@ -34,7 +39,7 @@ class Image : public ghidra::LoadImage {
   void adjustVma(long) override {}
 
  private:
-  const elf::Binary& binary_;
+  const elf::Binary* binary_ = nullptr;
   base::ByteView bytes_;
   std::uint64_t start_ = 0;
 };
@@ -56,6 +61,10 @@ class Context : public ghidra::ContextInternal {
     for (int i = 0; i < getContextSize() && i < 4; ++i) base_[static_cast<std::size_t>(i)] = words[i];
   }
   void set_thumb(bool thumb) { thumb_ = thumb; }
+  void forget() {
+    pending_.clear();
+    thumb_ = false;
+  }
   const ghidra::uintm* getContext(const ghidra::Address& address) const override {
     const auto it = pending_.find(address.getOffset());
     current_ = it == pending_.end() ? base_ : it->second;
@@ -140,7 +149,7 @@ std::string_view name(Op op) {
 }
 
 struct Translator::Parts {
-  explicit Parts(const elf::Binary& binary) : image(binary), translator(&image, &context) {}
+  Parts() : translator(&image, &context) {}
   Image image;
   Context context;
   ghidra::DocumentStorage storage;
@@ -149,10 +158,31 @@ struct Translator::Parts {
   std::vector<std::string> user_ops;
   bool thumb = false;
   std::uint32_t last_length = 0;
+  std::string table;
 };
 
+// Translators that are ready and not in use, by table. A worker process cannot open files: its parent prepares what it will
+// need, and the fork carries it over. A translator comes back here when its user is done.
+struct Shelf {
+  std::mutex lock;
+  std::unordered_map<std::string, std::unique_ptr<Translator::Parts>> ready;
+};
+Shelf& shelf() {
+  static Shelf* const one = new Shelf;  // never destroyed: its contents refer to SLEIGH's own globals
+  return *one;
+}
+
 Translator::Translator(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
-Translator::~Translator() = default;
+
+Translator::~Translator() {
+  parts_->translator.fastReset();
+  parts_->context.forget();
+  parts_->image.look_at(nullptr);
+  parts_->thumb = false;
+  parts_->last_length = 0;
+  const std::lock_guard guard(shelf().lock);
+  shelf().ready.try_emplace(parts_->table, std::move(parts_));
+}
 
 std::string tables_directory() {
   namespace fs = std::filesystem;
@@ -168,7 +198,9 @@ std::string tables_directory() {
   return "share/biopsy/sleigh";
 }
 
-base::Result<std::unique_ptr<Translator>> Translator::open(const Machine& machine, const elf::Binary& binary) {
+namespace {
+
+base::Result<std::unique_ptr<Translator::Parts>> build(const Machine& machine) {
   const std::string path = tables_directory() + "/" + std::string(machine.table) + ".sla";
   std::error_code failed;
   if (!std::filesystem::exists(path, failed))
@@ -178,7 +210,8 @@ base::Result<std::unique_ptr<Translator>> Translator::open(const Machine& machin
       ghidra::AttributeId::initialize();
       ghidra::ElementId::initialize();
     });
-    auto parts = std::make_unique<Parts>(binary);
+    auto parts = std::make_unique<Translator::Parts>();
+    parts->table = std::string(machine.table);
     std::istringstream tag("<sleigh>" + path + "</sleigh>");
     parts->storage.registerTag(parts->storage.parseDocument(tag)->getRoot());
     parts->translator.initialize(parts->storage);
@@ -195,7 +228,7 @@ base::Result<std::unique_ptr<Translator>> Translator::open(const Machine& machin
     parts->ram = parts->translator.getDefaultCodeSpace();
     parts->reg = parts->translator.getSpaceByName("register");
     parts->translator.getUserOpNames(parts->user_ops);
-    return std::unique_ptr<Translator>(new Translator(std::move(parts)));
+    return parts;
   } catch (const ghidra::LowlevelError& error) {
     return base::fail(base::Error::Kind::internal, "The processor table could not be read: " + error.explain);
   } catch (const ghidra::DecoderError& error) {
@@ -203,6 +236,35 @@ base::Result<std::unique_ptr<Translator>> Translator::open(const Machine& machin
   } catch (const std::exception& error) {
     return base::fail(base::Error::Kind::internal, std::string("The processor table could not be read: ") + error.what());
   }
+}
+
+}  // namespace
+
+base::Result<std::unique_ptr<Translator>> Translator::open(const Machine& machine, const elf::Binary& binary) {
+  std::unique_ptr<Parts> parts;
+  {
+    const std::lock_guard guard(shelf().lock);
+    if (auto node = shelf().ready.extract(std::string(machine.table))) parts = std::move(node.mapped());
+  }
+  if (!parts) {
+    auto built = build(machine);
+    if (!built) return std::unexpected(built.error());
+    parts = std::move(*built);
+  }
+  parts->image.look_at(&binary);
+  return std::unique_ptr<Translator>(new Translator(std::move(parts)));
+}
+
+base::Result<void> prepare(const Machine& machine) {
+  {
+    const std::lock_guard guard(shelf().lock);
+    if (shelf().ready.contains(std::string(machine.table))) return {};
+  }
+  auto built = build(machine);
+  if (!built) return std::unexpected(built.error());
+  const std::lock_guard guard(shelf().lock);
+  shelf().ready.try_emplace(std::string(machine.table), std::move(*built));
+  return {};
 }
 
 std::uint32_t Translator::lift(std::uint64_t address, bool thumb, std::vector<PcodeOp>& out) {

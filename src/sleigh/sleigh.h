@@ -84,11 +84,16 @@ class Translator {
   std::string_view user_op(std::uint64_t number) const;
   std::string disassemble(std::uint64_t address, bool thumb);
 
+  struct Parts;  // of sleigh.cc
+
  private:
-  struct Parts;
   explicit Translator(std::unique_ptr<Parts> parts);
   std::unique_ptr<Parts> parts_;
 };
+
+// Reads the table of `machine` ahead of time. A process that may not open files (a worker) inherits what its parent prepared;
+// Translator::open uses it. Errors: as Translator::open.
+base::Result<void> prepare(const Machine& machine);
 
 // Where the .sla files are: $BIOPSY_SLEIGH if set, ../share/biopsy/sleigh or share/biopsy/sleigh above or beside the executable.
 std::string tables_directory();
