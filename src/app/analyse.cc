@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "app/cache.h"
 #include "base/hash.h"
 #include "base/worker.h"
@@ -10,6 +12,9 @@
 
 namespace app {
 namespace {
+
+// The budget of an image is shared out evenly: between these two for each program.
+constexpr std::uint64_t kFewestSteps = 200'000, kMostSteps = 2'000'000;
 
 base::Bytes bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
 
@@ -38,6 +43,9 @@ std::vector<derive::ProgramFacts> analyse_programs(const std::vector<derive::Pro
   environment.read_file = files.read_file;
   const Cache cache(options);
 
+  const auto binaries = static_cast<std::uint64_t>(std::ranges::count_if(programs, [](const auto& file) { return file.kind != effects::Program::Kind::script; }));
+  const std::uint64_t steps = std::clamp(options.steps / std::max<std::uint64_t>(binaries, 1), kFewestSteps, kMostSteps);
+
   std::vector<derive::ProgramFacts> facts(programs.size());
   std::vector<base::WorkerFunction> work;
   std::vector<std::size_t> index;  // of the program that each function reads
@@ -52,11 +60,11 @@ std::vector<derive::ProgramFacts> analyse_programs(const std::vector<derive::Pro
       index.push_back(i);
       continue;
     }
-    if (auto known = cache.find(file)) {
+    if (auto known = cache.find(file, steps)) {
       facts[i] = std::move(*known);
       continue;
     }
-    work.push_back([&] { return bytes_of(derive::to_bytes(derive::facts_of_binary(file.bytes, file.path, models, options.steps))); });
+    work.push_back([&] { return bytes_of(derive::to_bytes(derive::facts_of_binary(file.bytes, file.path, models, steps))); });
     index.push_back(i);
   }
 
@@ -78,7 +86,7 @@ std::vector<derive::ProgramFacts> analyse_programs(const std::vector<derive::Pro
     }
     facts[index[k]] = std::move(*parsed);
     facts[index[k]].program.kind = file.kind;
-    if (file.kind != effects::Program::Kind::script) cache.store(file, facts[index[k]]);
+    if (file.kind != effects::Program::Kind::script) cache.store(file, steps, facts[index[k]]);
   }
   for (const auto& one : facts)
     for (const auto& doubt : one.doubts) base::add_doubt(out.doubts, doubt);

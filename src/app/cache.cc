@@ -39,26 +39,26 @@ Cache::Cache(const ScanOptions& options) {
   std::error_code error;
   fs::create_directories(directory_, error);
   if (error) directory_.clear();
-  key_ = base::sha256_hex(base::as_bytes(fmt::format("{}\n{}\n{}\n{}", identity, derive::embedded::commands_yaml, derive::embedded::calls_yaml, options.steps)));
+  key_ = base::sha256_hex(base::as_bytes(fmt::format("{}\n{}\n{}", identity, derive::embedded::commands_yaml, derive::embedded::calls_yaml)));
 }
 
-std::string Cache::entry(const derive::ProgramFile& file) const {
+std::string Cache::entry(const derive::ProgramFile& file, std::uint64_t steps) const {
   // The path takes part: sites name it.
-  return fmt::format("{}/{}", directory_, base::sha256_hex(base::as_bytes(fmt::format("{}\n{}\n{}", key_, base::sha256_hex(file.bytes), file.path))));
+  return fmt::format("{}/{}", directory_, base::sha256_hex(base::as_bytes(fmt::format("{}\n{}\n{}\n{}", key_, steps, base::sha256_hex(file.bytes), file.path))));
 }
 
-std::optional<derive::ProgramFacts> Cache::find(const derive::ProgramFile& file) const {
+std::optional<derive::ProgramFacts> Cache::find(const derive::ProgramFile& file, std::uint64_t steps) const {
   if (directory_.empty()) return std::nullopt;
-  const auto bytes = base::read_file(entry(file), 64 << 20);
+  const auto bytes = base::read_file(entry(file, steps), 64 << 20);
   if (!bytes) return std::nullopt;
   auto facts = derive::facts_from_bytes(base::as_text(*bytes));
   if (!facts) return std::nullopt;
   return std::move(*facts);
 }
 
-void Cache::store(const derive::ProgramFile& file, const derive::ProgramFacts& facts) const {
+void Cache::store(const derive::ProgramFile& file, std::uint64_t steps, const derive::ProgramFacts& facts) const {
   if (directory_.empty()) return;
-  const std::string path = entry(file), temporary = fmt::format("{}.{}", path, ::getpid());
+  const std::string path = entry(file, steps), temporary = fmt::format("{}.{}", path, ::getpid());
   {
     std::ofstream out(temporary, std::ios::binary);
     out << derive::to_bytes(facts);

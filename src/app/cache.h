@@ -15,13 +15,13 @@ namespace app {
 class Cache {
  public:
   explicit Cache(const ScanOptions& options);
-  std::optional<derive::ProgramFacts> find(const derive::ProgramFile& file) const;
-  void store(const derive::ProgramFile& file, const derive::ProgramFacts& facts) const;
+  std::optional<derive::ProgramFacts> find(const derive::ProgramFile& file, std::uint64_t steps) const;
+  void store(const derive::ProgramFile& file, std::uint64_t steps, const derive::ProgramFacts& facts) const;
 
  private:
-  std::string entry(const derive::ProgramFile& file) const;
+  std::string entry(const derive::ProgramFile& file, std::uint64_t steps) const;
   std::string directory_;  // empty: no cache
-  std::string key_;        // of tool, models and budget
+  std::string key_;        // of tool and models
 };
 
 }  // namespace app

@@ -25,7 +25,7 @@ struct ScanOptions {
   unsigned jobs = 2;
   bool cache = true, quiet = false, show_secrets = false;
   std::string date;
-  std::uint64_t steps = 3'000'000;  // of the analysis, a program: about two seconds of one core
+  std::uint64_t steps = 30'000'000;  // of the code analysis, all programs of an image together
 };
 
 }  // namespace app

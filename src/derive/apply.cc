@@ -44,7 +44,9 @@ std::optional<effects::Endpoint> peer_of(const EffectModel& model, const Invocat
   if (model.peer_from_endpoint) peer = invocation.endpoint;
   const Text name = first(model.peer, invocation, each);
   if (!name.empty()) {
-    peer = effects::endpoint_from_name(name.value, name.provenance);
+    // A share without a host (":/export") is one whose host was not recovered.
+    const bool lost = name.value.starts_with(':') || name.value.starts_with("//");
+    peer = effects::endpoint_from_name(lost ? "${unknown}" : name.value, lost ? effects::Provenance::unknown : name.provenance);
     peer->origin = name.origin;
   }
   if (!model.peer_from_endpoint && !peer && (model.port || model.protocol)) return std::nullopt;

@@ -304,6 +304,8 @@ void read_strings(ProgramFacts& facts, const elf::Binary& binary, const Models& 
     if (first.size() < 2 || text.size() > 600 || text.find("Usage") != std::string_view::npos || text.find('\n') != std::string_view::npos) continue;
     const std::string name(first[0].substr(first[0].rfind('/') + 1));
     if (!models.commands.contains(name)) continue;
+    const bool read_already = std::ranges::any_of(facts.effects, [&](const Effect& e) { return !e.assumed && e.site.words.find(text) != std::string::npos; });
+    if (read_already) continue;
     const std::string line = std::regex_replace(std::string(text), directive, "$${arg}");
     effects::Site site;
     site.file = facts.program.path;
@@ -314,6 +316,15 @@ void read_strings(ProgramFacts& facts, const elf::Binary& binary, const Models& 
       facts.effects[i].assumption = "a command string of the program; that it is run, and in this order, was not followed in the code";
     }
   }
+}
+
+// The C library and its kin, by the first part of the soname: they offer calls and make none of their own accord.
+bool is_system_library(std::string_view soname) {
+  constexpr std::string_view known[] = {"libc", "ld", "ld-linux", "ld-uClibc", "ld-musl", "libm", "libpthread", "libdl", "librt", "libcrypt", "libresolv", "libnsl", "libutil", "libuClibc", "libgcc_s",
+                                        "libstdc++", "libcrypto", "libssl", "libz", "libatomic", "libthread_db", "libanl", "libBrokenLocale", "libnss_dns", "libnss_files", "libuargp", "libubacktrace"};
+  const auto end = soname.find_first_of(".-", soname.starts_with("ld-") ? 3 : 0);
+  const std::string_view name = soname.substr(0, end);
+  return !soname.empty() && std::ranges::find(known, name) != std::end(known);
 }
 
 }  // namespace
@@ -331,6 +342,20 @@ ProgramFacts facts_of_binary(base::ByteView bytes, std::string_view path, const 
     return facts;
   }
   facts.doubts = binary->doubts;
+  if (binary->type == 1) {
+    facts.program.depth_reason = "a kernel module or object file; its code is not read";
+    facts.give_ups.push_back(facts.program.depth_reason);
+    return facts;
+  }
+  if (is_system_library(binary->soname)) {
+    facts.program.depth_reason = "a system library; what programs ask of it is read at their calls";
+    return facts;
+  }
+  // A dynamic program without any import that a model knows asks nothing of the world that we could name.
+  if (!binary->is_static && std::ranges::none_of(binary->imports, [&](const auto& import) { return models.calls.contains(import.name); })) {
+    facts.program.depth_reason = "it imports nothing that a model knows";
+    return facts;
+  }
   flow::Budget budget;
   budget.steps = steps;
   const auto program = flow::analyse(*binary, bytes, budget);
@@ -346,10 +371,12 @@ ProgramFacts facts_of_binary(base::ByteView bytes, std::string_view path, const 
     facts.program.depth_reason = "the budget of steps ran out";
     facts.give_ups.push_back(facts.program.depth_reason);
   }
+  const bool unfinished = program->stats.budget_ran_out;
   facts.stats = {{"functions", std::to_string(program->stats.functions)}, {"lifted", std::to_string(program->stats.lifted)}, {"steps", std::to_string(program->stats.steps)},
                  {"arguments", std::to_string(program->stats.arguments)}, {"resolved", std::to_string(program->stats.resolved)}};
   for (const auto& doubt : program->doubts) base::add_doubt(facts.doubts, doubt);
   BinaryReader(facts, *program, models).read();
+  if (unfinished) read_strings(facts, *binary, models);
   return facts;
 }
 
