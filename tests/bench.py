@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+"""Unpacking and scanning beside a peer, in one run on the same images; the table goes to docs/benchmarks.md.
+
+Figures: wall seconds, median of ROUNDS, warm page cache, no analysis cache. Without the shared firmware the lab's packages
+alone are measured. `binwalk -e` is Debian's, with the helpers that Debian has; where it takes nothing out of an image, that is
+said and bare decompression (unsquashfs of the same file system, where it opens it) is set beside it.
+"""
+import datetime
+import os
+import pathlib
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SHARED = pathlib.Path(os.environ.get("BIOPSY_SHARED", ROOT.parent / "shared")) / "firmware"
+BIOPSY = ROOT / "build/release/biopsy"
+ROUNDS = int(os.environ.get("ROUNDS", "3"))
+
+
+def seconds(command, before=lambda: None):
+    times = []
+    for _ in range(ROUNDS):
+        before()
+        start = time.monotonic()
+        subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=600)
+        times.append(time.monotonic() - start)
+    return statistics.median(times)
+
+
+def files_in(folder):
+    return sum(1 for p in pathlib.Path(folder).rglob("*") if p.is_file() and not p.is_symlink()) if pathlib.Path(folder).exists() else 0
+
+
+def images():
+    found = sorted((ROOT / "build/lab").glob("monitor-*.bin"))
+    if SHARED.is_dir():
+        found += sorted(SHARED.glob("images/*.bin")) + sorted(SHARED.glob("dumps/*/rootfs.*"))
+    return found
+
+
+def measure(image, work):
+    out, peer = work / "ours", work / "peer"
+
+    def clean():
+        for folder in (out, peer):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    ours = seconds([BIOPSY, "unpack", image, out], clean)
+    our_files = files_in(out)
+    scan = seconds([BIOPSY, "scan", image, "--no-cache", "--quiet", "--output", work / "scan.json"])
+    row = [image.name if image.parent.name == "lab" or image.parent.name == "images" else f"{image.parent.name}/{image.name}",
+           f"{image.stat().st_size / 1e6:.1f}", f"{image.stat().st_size / 1e6 / ours:.1f}", str(our_files), f"{scan:.2f}"]
+    if shutil.which("binwalk"):
+        theirs = seconds(["binwalk", "-e", "-q", "--run-as=root", "-C", peer, image], clean)
+        their_files = files_in(peer)
+        unpacked = their_files > 20
+        row += [f"{image.stat().st_size / 1e6 / theirs:.1f}", str(their_files), f"{theirs / ours:.1f}" if unpacked else "takes no file system out"]
+    else:
+        row += ["not installed", "", ""]
+    clean()
+    bare = "–"
+    if shutil.which("unsquashfs"):
+        offset = image.read_bytes().find(b"hsqs")
+        if offset >= 0:
+            target = work / "bare"
+
+            def clean_bare():
+                shutil.rmtree(target, ignore_errors=True)
+            done = subprocess.run(["unsquashfs", "-o", str(offset), "-d", target, "-n", "-q", image], capture_output=True)
+            if done.returncode in (0, 2) and files_in(target):
+                bare = f"{seconds(['unsquashfs', '-o', str(offset), '-d', target, '-n', '-q', image], clean_bare):.2f} s"
+            clean_bare()
+    return row + [f"{ours:.2f} s", bare]
+
+
+def main():
+    if not BIOPSY.exists():
+        sys.exit("build/release/biopsy is missing: ./dev build")
+    head = ["image", "MB", "unpack MB/s", "files", "scan s", "binwalk -e MB/s", "binwalk files", "times faster", "unpack", "unsquashfs"]
+    lines = ["# Benchmarks", "", f"{datetime.date.today()}, {os.cpu_count()} cores, {platform.machine()}, load at start {os.getloadavg()[0]:.1f}; `./dev bench` (median of {ROUNDS}).", "",
+             "Unpacking writes everything to the disk on both sides. `binwalk -e` is Debian's with Debian's helpers; unsquashfs is the bare decompression of the first squashfs in the image.", "",
+             "| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    with tempfile.TemporaryDirectory() as folder:
+        for image in images():
+            row = measure(image, pathlib.Path(folder))
+            lines.append("| " + " | ".join(row) + " |")
+            print(lines[-1], flush=True)
+    (ROOT / "docs/benchmarks.md").write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()
