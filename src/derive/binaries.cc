@@ -112,6 +112,12 @@ bool opens_file(std::string_view callee) {
   return callee == "open" || callee == "open64" || callee == "fopen" || callee == "fopen64" || callee == "openat" || callee == "creat" || callee == "freopen" || callee == "fdopen";
 }
 
+bool is_user_device(std::string_view path) {
+  for (const auto prefix : {"/dev/tty", "/dev/input", "/dev/console", "/dev/key", "/dev/event"})
+    if (path.starts_with(prefix)) return true;
+  return false;
+}
+
 class BinaryReader {
  public:
   BinaryReader(ProgramFacts& facts, const flow::Program& program, const Models& models) : facts_(facts), program_(program), models_(models), effects_of_(program.calls.size()) {}
@@ -132,8 +138,11 @@ class BinaryReader {
       const auto& source = call(from);
       if (opens_file(source.callee) && !source.args.empty()) {
         const std::size_t path = source.callee == "openat" && source.args.size() > 1 ? 1 : 0;
-        invocation.opened = texts_of(source.args[path]).front();
+        const Text opened = texts_of(source.args[path]).front();
+        // Of several that it may be, what a person speaks through counts: what it decides, a person decides.
+        if (!is_user_device(invocation.opened.value)) invocation.opened = opened;
       }
+      if (is_user_device(invocation.opened.value)) continue;
       if (source.callee == "socket" || source.callee == "accept" || source.callee == "accept4") invocation.opened = text_from("socket");
     }
     if (invocation.opened.empty())
@@ -142,7 +151,8 @@ class BinaryReader {
           for (const auto& origin : argument.values)
             if (origin.find("stdin") != std::string::npos) invocation.opened = text_from("stdin");
     const bool reads = site.callee == "read" || site.callee == "fgets" || site.callee == "getc" || site.callee == "fgetc";
-    if (reads && invocation.opened.empty() && !site.args.empty() && site.args[0].numbers == std::vector<std::int64_t>{0}) invocation.opened = text_from("stdin");
+    const bool from_stdin = !site.args.empty() && (std::ranges::find(site.args[0].numbers, 0) != site.args[0].numbers.end() || std::ranges::find(site.args[0].values, "0") != site.args[0].values.end());
+    if (reads && from_stdin && !is_user_device(invocation.opened.value)) invocation.opened = text_from("stdin");
     if (invocation.endpoint || invocation.opened.value != "socket") return;
     for (const auto& other : program_.calls) {
       if (other.callee != "connect" || !other.endpoint) continue;
@@ -184,20 +194,23 @@ class BinaryReader {
       else if (root == "timer") out.push_back({Trigger::Kind::timer, "a timer of the program"});
       else if (root == "exported") out.push_back({Trigger::Kind::unknown, "an exported function; who calls it was not followed"});
       else if (root == "table" || root == "address-taken") out.push_back({Trigger::Kind::unknown, "through a function pointer"});
-      else if (root == "unreached") out.push_back({Trigger::Kind::unknown, "no way to it was found"});
+      else if (root == "unreached") out.push_back({Trigger::Kind::unknown, "no call that leads to it was found"});
       else break;
     }
     return out;
+  }
+
+  static void mark_unreached(const flow::CallSite& site, Effect& effect) {
+    if (std::ranges::find(site.reached_from, "unreached") == site.reached_from.end()) return;
+    effect.assumed = true;
+    effect.assumption = "no call leads to this function as far as the code was read";
   }
 
   void add(std::uint32_t i, Effect effect) {
     const auto& site = call(i);
     effect.site = site_of(site);
     effect.triggers = triggers_of(site);
-    if (std::ranges::find(site.reached_from, "unreached") != site.reached_from.end()) {
-      effect.assumed = true;
-      effect.assumption = "no call leads to this function as far as the code was read";
-    }
+    mark_unreached(site, effect);
     effects_of_[i].push_back(static_cast<std::uint32_t>(facts_.effects.size()));
     facts_.effects.push_back(std::move(effect));
   }
@@ -246,6 +259,7 @@ class BinaryReader {
     for (const auto e : added) {
       unknowns.show(facts_.effects[e]);
       facts_.effects[e].site.words = site.words;
+      mark_unreached(call(i), facts_.effects[e]);
       effects_of_[i].push_back(e);
     }
     const bool received = std::ranges::any_of(call(i).feeds, [&](auto from) {

@@ -38,6 +38,7 @@ struct Frame {
   bool main_entry = false;          // this is _start: what it hands over is main
   bool trust = false;               // the block at hand decides about a loop: believe the initial values of globals
   mutable std::uint32_t recorded = 0;  // model calls seen since the frame began
+  mutable bool gave_up = false;        // a limit ended it before it returned
 };
 
 struct Root {

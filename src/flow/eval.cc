@@ -448,7 +448,9 @@ void Engine::run_from(State s, std::size_t i, const Insn& insn, const Frame& fra
         const std::size_t there = relative ? i + static_cast<std::size_t>(static_cast<std::int64_t>(extend(op.at[1], op.size[1])))
                                            : insn.ops;
         const auto& marks = tables_.sites(c.taint);
-        const bool leaves = !relative && !skips;
+        // While a function's shape is being found, every way out of it counts: a conditional return (ARM's popeq) as well.
+        bool leaves = !relative && !skips;
+        for (std::size_t k = i + 1; light_ && !leaves && k < std::min<std::size_t>(there, insn.ops); ++k) leaves = is_control(ops[k].op);
         const bool certain = c.is_const() && !(light_ && leaves) && (frame.trust || marks.empty() || marks.back() != global_mark);
         if (certain && !maybe) {
           if ((c.off & 1) == 0) { ++i; continue; }

@@ -88,6 +88,7 @@ std::optional<State> Engine::invoke(const Body& body, State state, Frame& frame)
   while (!pending.empty()) {
     if (steps_ > root_limit_ || out_of_budget_ || steps_ - started > 4'000'000) {
       give_up("steps", body.entry);
+      frame.gave_up = true;
       if (!returned) returned.emplace(std::move(pending.begin()->second.state));
       break;
     }
@@ -290,10 +291,15 @@ std::optional<State> Engine::call_one(State s, const Value& target, std::uint64_
   const std::uint64_t limit = root_limit_;
   if (!relevant) root_limit_ = std::min(root_limit_, steps_ + (elf_.is_static ? 20'000 : 150'000));
   const auto saved = temps_;
+  State before(s);
   auto after = invoke(*body, std::move(s), inner);
   temps_ = saved;
   root_limit_ = limit;
   frame.recorded += inner.recorded;
+  if (inner.gave_up) {  // its registers and stack stand somewhere in its middle: go on as if it had not been followed
+    set_result(before, tables_.keyed(fmt::format("ret {:x}", site), {Symbol::Kind::result, "ret:" + function_name(body->entry)}, word_));
+    return leave(std::move(before));
+  }
   if (!after) return std::nullopt;
   // What the callee had on its stack is gone.
   if (sp.is_const() && is_stack(sp.off)) {

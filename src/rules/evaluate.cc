@@ -190,6 +190,8 @@ void state_limbs(result::Finding& finding) {
   if (kind == Trigger::menu || kind == Trigger::user) {
     reach.state = result::Limb::does_not_hold;
     reach.quote = "a person at the device starts it from a menu";
+  } else if (kind == Trigger::key) {
+    reach.quote = "a key on the device starts it; whether the device says so is not known";
   } else if (kind != Trigger::unknown) {
     reach.state = result::Limb::holds;
     reach.quote = fmt::format("it is started by: {}", effects::key(kind));
@@ -230,7 +232,12 @@ Judgement evaluate(const Graph& graph, const std::vector<Rule>& rules, const Sev
     }
   }
   make_ids_unique(out.findings);
-  std::ranges::stable_sort(out.findings, [](const auto& a, const auto& b) { return std::tuple(-static_cast<int>(a.severity), a.id) < std::tuple(-static_cast<int>(b.severity), b.id); });
+  // Among equals, what overwrites the device's own programs comes first.
+  std::set<std::string> replacing;
+  for (const Rule& rule : rules)
+    if (rule.sink && rule.sink->replaces.value_or(false)) replacing.insert(rule.id);
+  const auto rank = [&](const result::Finding& f) { return std::tuple(-static_cast<int>(f.severity), !replacing.contains(f.rule), f.id); };
+  std::ranges::stable_sort(out.findings, [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
   return out;
 }
 

@@ -9,7 +9,7 @@
 namespace rules {
 
 struct Judgement {
-  std::vector<result::Finding> findings;            // by severity, then id; ids are unique
+  std::vector<result::Finding> findings;            // by severity, replaced programs first, then id; ids are unique
   std::vector<result::NotEvaluated> not_evaluated;  // rules that need what was not computed
 };
 

@@ -1,6 +1,8 @@
 // A match as sentences and as the tree that proves it.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "rules/match.h"
 
@@ -58,6 +60,14 @@ std::string what_it_does(const Effect& effect) {
 void mask(std::string& words, const std::string& secret) {
   if (secret.empty()) return;
   for (auto at = words.find(secret); at != std::string::npos; at = words.find(secret, at + 8)) words.replace(at, secret.size(), "(masked)");
+}
+
+// Of all that is tested before an effect, what a reader wants to know: checks, and what a person is asked.
+bool is_telling(const Effect& effect) {
+  using effects::Kind;
+  for (const auto& [name, value] : effect.notes)
+    if (name.starts_with("checks-")) return true;
+  return effect.kind == Kind::verify_signature || effect.kind == Kind::check_hash || effect.kind == Kind::compare_version || effect.kind == Kind::compare_constant || effect.kind == Kind::ask_user;
 }
 
 result::Evidence leaf(const Effect& effect, std::string says) {
@@ -140,7 +150,10 @@ result::Evidence evidence_of(const Rule& rule, const Graph& graph, const Match& 
   }
   for (const EffectId id : match.checks) {
     const Effect& check = graph.effects[id];
-    root.parts.push_back(leaf(check, "tested before: " + what_it_does(check)));
+    if (!is_telling(check)) continue;
+    result::Evidence part = leaf(check, "tested before: " + what_it_does(check));
+    const bool told = std::ranges::any_of(root.parts, [&](const auto& other) { return other.says == part.says; });
+    if (!told) root.parts.push_back(std::move(part));
   }
   result::Evidence trigger;
   trigger.says = "trigger: " + trigger_words(finding.trigger);
