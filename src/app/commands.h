@@ -11,11 +11,10 @@ void add_scan(CLI::App& program, int& status);
 void add_report(CLI::App& program, int& status);
 void add_compare(CLI::App& program, int& status);
 void add_explain(CLI::App& program, int& status);
+void add_contain(CLI::App& program, int& status);
 void add_unpack(CLI::App& program, int& status);
 void add_dump(CLI::App& program, int& status);
 void add_rules(CLI::App& program, int& status);
 
-// Writes `text` to each of `outputs` ("-" or none: standard output). Returns false, having said why, when one cannot be written.
-bool write_outputs(const std::string& text, const std::string& file);
 
 }  // namespace app

@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
   app::add_report(program, status);
   app::add_compare(program, status);
   app::add_explain(program, status);
+  app::add_contain(program, status);
   app::add_unpack(program, status);
   app::add_dump(program, status);
   app::add_rules(program, status);

@@ -16,7 +16,6 @@ inline constexpr int kFine = 0, kFound = 1, kUsage = 2, kUnreadable = 3, kNotEva
 struct ScanOptions {
   std::vector<std::string> inputs;
   bool device = false;                  // all inputs are partitions of one device
-  std::vector<std::string> declared, captures;
   std::string format = "text";
   std::vector<std::string> outputs;     // files; "-" is standard output
   std::string fail_on = "high";

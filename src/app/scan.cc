@@ -78,8 +78,6 @@ void add_scan(CLI::App& program, int& status) {
   auto options = std::make_shared<ScanOptions>();
   command->add_option("input", options->inputs, "Image, directory, tar or zip of a root file system, ELF file, script, or - for standard input")->required();
   command->add_flag("--device", options->device, "Join the inputs as partitions of one device");
-  command->add_option("--declared", options->declared, "What the maker declares: a MUD file, a list of endpoints, a manual");
-  command->add_option("--capture", options->captures, "A packet capture of the device");
   add_output_options(*command, *options);
   command->add_option("--fail-on", options->fail_on, "Exit with 1 when a finding is at or above this severity")
       ->check(CLI::IsMember({"info", "low", "medium", "high", "critical"}))->capture_default_str();

@@ -101,7 +101,7 @@ struct Effect {
   std::vector<Trigger> triggers;  // own triggers; empty: those of the program
   Witness witness = Witness::derived;
   std::vector<std::string> data;             // data classes that it carries: identity, vital-signs, credential, ...
-  std::map<std::string, std::string> notes;  // closed keys: transport, certificate, media, secret, check, ...; see docs/effects.md
+  std::map<std::string, std::string> notes;  // what the vocabulary has no field for; keys are named in models/*.yaml and derive/
   std::vector<std::string> replaced;         // programs of the image that its target covers; sorted
   bool assumed = false;                      // it is not shown that the site is reached or that the string is used
   std::string assumption;                    // the assumed link, in words

@@ -1,0 +1,72 @@
+// biopsy contain REPORT --as ...: rules that stop or watch exactly the peers that findings name.
+#include "contain/contain.h"
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <memory>
+
+#include "app/commands.h"
+#include "base/bytes.h"
+#include "base/escape.h"
+
+namespace app {
+namespace {
+
+struct ContainOptions {
+  std::string report, as, output = "-", outside, from = "medium";
+  bool watch = false;
+};
+
+base::Result<std::string> contain_report(const ContainOptions& options) {
+  const auto bytes = base::read_file(options.report);
+  if (!bytes) return std::unexpected(bytes.error());
+  const auto results = result::from_json(base::as_text(*bytes));
+  if (!results) return std::unexpected(results.error());
+  contain::Plan plan;
+  plan.watch = options.watch;
+  plan.outside = options.outside;
+  const auto threshold = *result::severity_from_key(options.from);
+  for (const auto& one : *results) {
+    if (!one.date.empty()) plan.date = one.date;
+    for (const auto& finding : one.findings) {
+      if (finding.severity < threshold) continue;
+      for (const auto& peer : finding.endpoints) contain::add(plan, peer.name(), peer.port, peer.protocol, {finding.id});
+    }
+  }
+  for (const auto& refused : plan.refused) fmt::print(stderr, "biopsy: {} ({} times)\n", base::escape_terminal(refused.detail), refused.count);
+  return contain::render(*contain::format_from_key(options.as), plan);
+}
+
+}  // namespace
+
+void add_contain(CLI::App& program, int& status) {
+  auto* command = program.add_subcommand("contain", "Write rules that stop or watch the peers that findings name");
+  auto options = std::make_shared<ContainOptions>();
+  command->add_option("report", options->report, "Result of scan --format json")->required();
+  command->add_option("--as", options->as, "Which rules")->required()->check(CLI::IsMember({"suricata", "zeek", "nftables", "mud", "csv"}));
+  command->add_option("--from", options->from, "Findings at or above this severity")->check(CLI::IsMember({"info", "low", "medium", "high", "critical"}))->capture_default_str();
+  command->add_flag("--watch", options->watch, "Log, and let pass");
+  command->add_option("--outside", options->outside, "nftables: the interface that leads out of the site");
+  command->add_option("--output,-o", options->output, "Write to this file, - for standard output")->capture_default_str();
+  command->callback([options, &status] {
+    const auto text = contain_report(*options);
+    if (!text) {
+      fmt::print(stderr, "biopsy: {}\n", base::escape_terminal(text.error().message));
+      status = kUnreadable;
+      return;
+    }
+    if (options->output == "-") {
+      fmt::print("{}", *text);
+      status = kFine;
+      return;
+    }
+    std::ofstream file(options->output, std::ios::binary);
+    file << *text;
+    file.close();
+    status = file ? kFine : kUnreadable;
+    if (!file) fmt::print(stderr, "biopsy: {}: could not be written\n", base::escape_terminal(options->output));
+  });
+}
+
+}  // namespace app
