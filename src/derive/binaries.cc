@@ -282,10 +282,15 @@ class BinaryReader {
           for (const auto b : effects_of_[to])
             if (a != b) facts_.edges.push_back({EffectId{a}, EffectId{b}, effects::EdgeKind::feeds, false, "what was received"});
         }
-      for (const auto from : call(to).guards)
-        for (const auto a : effects_of_[from])
-          for (const auto b : effects_of_[to])
-            if (a != b) facts_.edges.push_back({EffectId{a}, EffectId{b}, effects::EdgeKind::guards, false, "its result is tested"});
+      for (const auto from : call(to).guards) {
+        std::vector<std::uint32_t> tested{from};
+        // The status that pclose gives is that of the command which popen ran.
+        if (call(from).callee == "pclose") tested.insert(tested.end(), call(from).feeds.begin(), call(from).feeds.end());
+        for (const auto source : tested)
+          for (const auto a : effects_of_[source])
+            for (const auto b : effects_of_[to])
+              if (a != b) facts_.edges.push_back({EffectId{a}, EffectId{b}, effects::EdgeKind::guards, false, "its result is tested"});
+      }
     }
   }
 

@@ -15,14 +15,16 @@ using effects::Text;
 namespace {
 
 // The owner's say decides: a word with one typed part is input, with one part from a setting is a setting.
-Provenance provenance_of(const shell::Word& word) {
+// `value` is one of the word's alternatives: one without an unknown part owes nothing to the environment.
+Provenance provenance_of(const shell::Word& word, std::string_view value) {
   using Origin = shell::Origin::Kind;
   const auto has = [&](Origin kind) { return std::ranges::any_of(word.origins, [&](const auto& o) { return o.kind == kind; }); };
   if (has(Origin::argument) || has(Origin::input)) return Provenance::input;
   if (has(Origin::setting)) return Provenance::setting;
-  if (has(Origin::environment) || has(Origin::command)) return Provenance::unknown;
+  const bool known = value.find("${") == std::string_view::npos && value.find("$(") == std::string_view::npos;
+  if (!known && (has(Origin::environment) || has(Origin::command))) return Provenance::unknown;
   if (has(Origin::sourced_file) || has(Origin::config_get) || has(Origin::file_content)) return Provenance::shipped_default;
-  return word.resolved ? Provenance::literal : Provenance::unknown;
+  return known ? Provenance::literal : Provenance::unknown;
 }
 
 std::string origin_of(const shell::Word& word) {
@@ -36,7 +38,7 @@ std::string origin_of(const shell::Word& word) {
 }
 
 Text text_of(const shell::Word& word, std::string_view value) {
-  return {std::string(value), word.resolved, provenance_of(word), origin_of(word)};
+  return {std::string(value), word.resolved, provenance_of(word, value), origin_of(word)};
 }
 
 bool is_path_list_end(std::string_view op) { return op == ">" || op == ">>" || op == ">|" || op == "&>" || op == "&>>"; }
