@@ -277,10 +277,11 @@ class BinaryReader {
     for (std::uint32_t to = 0; to < program_.calls.size(); ++to) {
       for (const auto from : call(to).feeds)
         for (const auto a : effects_of_[from]) {
-          const Kind kind = facts_.effects[a].kind;
-          if (kind != Kind::receive && kind != Kind::fetch) continue;
+          const Effect& source = facts_.effects[a];
+          const bool reads = source.kind == Kind::read && !source.notes.contains("flags") && !opens_file(call(from).callee);
+          if (source.kind != Kind::receive && source.kind != Kind::fetch && !reads) continue;
           for (const auto b : effects_of_[to])
-            if (a != b) facts_.edges.push_back({EffectId{a}, EffectId{b}, effects::EdgeKind::feeds, false, "what was received"});
+            if (a != b) facts_.edges.push_back({EffectId{a}, EffectId{b}, effects::EdgeKind::feeds, false, reads ? "what was read" : "what was received"});
         }
       for (const auto from : call(to).guards) {
         std::vector<std::uint32_t> tested{from};

@@ -72,8 +72,6 @@ void follow_paths(Graph& graph) {
   for (const auto& edge : graph.edges)
     if (edge.kind == effects::EdgeKind::feeds) known.emplace(edge.from.index, edge.to.index);
   std::set<std::uint32_t> carrying;  // effects whose output is from outside
-  for (const auto& edge : graph.edges)
-    if (edge.kind == effects::EdgeKind::feeds) carrying.insert(edge.to.index);
   for (std::uint32_t i = 0; i < graph.effects.size(); ++i)
     if (brings_in(graph.effects[EffectId{i}].kind)) carrying.insert(i);
 
@@ -109,17 +107,28 @@ void follow_paths(Graph& graph) {
     return fed;
   };
 
-  // Within each program, in its order. Effects of one program stand together.
+  // Within each program. A script's effects stand in its order; the order of a binary's is not known, so every order counts.
+  std::vector<std::vector<std::uint32_t>> fed_by(graph.effects.size());
+  for (const auto& edge : graph.edges)
+    if (edge.kind == effects::EdgeKind::feeds) fed_by[edge.to.index].push_back(edge.from.index);
   std::vector<Carried> here;
-  effects::ProgramId current;
-  for (std::uint32_t i = 0; i < graph.effects.size(); ++i) {
-    const EffectId id{i};
-    if (graph.effects[id].program != current) {
-      here.clear();
-      current = graph.effects[id].program;
+  for (std::uint32_t begin = 0, end = 0; begin < graph.effects.size(); begin = end) {
+    const auto program = graph.effects[EffectId{begin}].program;
+    while (end < graph.effects.size() && graph.effects[EffectId{end}].program == program) ++end;
+    const auto kind = graph.programs[program].kind;
+    const int rounds = kind == effects::Program::Kind::binary || kind == effects::Program::Kind::library ? 6 : 1;
+    here.clear();
+    std::set<std::uint32_t> noted;
+    for (int round = 0; round < rounds; ++round) {
+      const auto before = noted.size();
+      for (std::uint32_t i = begin; i < end; ++i) {
+        const EffectId id{i};
+        const bool fed = std::ranges::any_of(fed_by[i], [&](auto from) { return carrying.contains(from); });
+        if (join(here, id, false) || fed) carrying.insert(i);
+        if (carrying.contains(i) && noted.insert(i).second) note_written(id, here);
+      }
+      if (noted.size() == before) break;
     }
-    if (join(here, id, false)) carrying.insert(i);
-    if (carrying.contains(i)) note_written(id, here);
   }
 
   // From one program to another, until nothing new comes: who runs later is not known, so every order counts.
