@@ -125,6 +125,9 @@ sys.stdout.buffer.write(frames)
 
 class PlantedSenderOnTheWire(unittest.TestCase):
     def test_the_patient_record_lies_where_the_decoder_expects_it(self):
+        if why := inert.unavailable():
+            print(f"[  SKIPPED ] lab_packages_test: the planted sender on the wire: {why}")
+            self.skipTest(why)
         package = build.PACKAGES[0]
         built = build.programs(package)
         tree = build.root_tree(package, built)
