@@ -7,11 +7,12 @@ int main(int argc, char** argv) {
   CLI::App program{"Take a device's firmware apart and say, with proof, what it can do to the world.", "biopsy"};
   program.set_version_flag("--version", "biopsy " BIOPSY_VERSION);
   program.require_subcommand(1);
-  program.footer("Exit status of scan: 0 nothing at or above --fail-on; 1 something is; 2 usage; 3 an input could not be read;\n4 with --strict, something was not evaluated.");
+  program.footer("Exit status of scan and capture: 0 nothing at or above --fail-on; 1 something is; 2 usage; 3 an input could not be read;\n4 with --strict, something was not evaluated.");
   int status = app::kUsage;
   app::add_scan(program, status);
   app::add_report(program, status);
   app::add_compare(program, status);
+  app::add_capture(program, status);
   app::add_explain(program, status);
   app::add_contain(program, status);
   app::add_unpack(program, status);

@@ -21,6 +21,7 @@ struct ScanOptions {
   std::string fail_on = "high";
   bool strict = false;
   std::string accept;
+  std::vector<std::string> captures;    // of the scanned device
   unsigned jobs = 2;
   bool cache = true, quiet = false, show_secrets = false;
   std::string date;

@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <ctime>
 #include <fstream>
 #include <iostream>
 
+#include "app/accept.h"
 #include "base/escape.h"
 #include "base/text.h"
 #include "report/report.h"
@@ -23,12 +25,59 @@ report::Format format_for(const std::string& output, const ScanOptions& options)
   return asked;
 }
 
+// The worst of several devices: 3, 1, 4, 0.
+int worse(int a, int b) {
+  const auto rank = [](int status) { return status == kUnreadable ? 3 : status == kFound ? 2 : status == kNotEvaluated ? 1 : 0; };
+  return rank(b) > rank(a) ? b : a;
+}
+
+int status_of(const result::Result& result, const ScanOptions& options) {
+  const auto threshold = *result::severity_from_key(options.fail_on);
+  for (const auto& finding : result.findings)
+    if (finding.severity >= threshold && finding.accepted.empty()) return kFound;
+  return options.strict && !result.coverage.not_evaluated.empty() ? kNotEvaluated : kFine;
+}
+
+std::string date_from_environment() {
+  const char* epoch = std::getenv("SOURCE_DATE_EPOCH");
+  if (!epoch) return {};
+  const std::time_t seconds = std::strtoll(epoch, nullptr, 10);
+  char text[32];
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
 }  // namespace
 
 void add_output_options(CLI::App& command, ScanOptions& options) {
   command.add_option("--format,-f", options.format, "text, json, html, ...")->check(CLI::IsMember(report::format_keys()))->capture_default_str();
   command.add_option("--output,-o", options.outputs, "Write to this file, - for standard output; may be given several times; .json and .html choose their format");
   command.add_flag("--show-secrets", options.show_secrets, "Show passwords, keys and patient data instead of masking them");
+}
+
+void add_judging_options(CLI::App& command, ScanOptions& options) {
+  command.add_option("--fail-on", options.fail_on, "Exit with 1 when a finding is at or above this severity")
+      ->check(CLI::IsMember({"info", "low", "medium", "high", "critical"}))->capture_default_str();
+  command.add_flag("--strict", options.strict, "Exit with 4 when something was not evaluated");
+  command.add_option("--accept", options.accept, "YAML file with accepted findings: id, reason, person, expires");
+  command.add_option("--date", options.date, "Date to write into the result (default: SOURCE_DATE_EPOCH)");
+}
+
+int conclude(std::vector<result::Result>& results, const ScanOptions& options, int status) {
+  const auto acceptances = read_acceptances(options.accept);
+  if (!acceptances) {
+    fmt::print(stderr, "biopsy: {}\n", base::escape_terminal(acceptances.error().message));
+    return kUsage;
+  }
+  for (auto& result : results) {
+    result.date = options.date.empty() ? date_from_environment() : options.date;
+    apply_acceptances(*acceptances, result);
+    status = worse(status, status_of(result, options));
+  }
+  if (results.empty()) return status;
+  return write_results(results, options) ? status : kUnreadable;
 }
 
 bool write_results(const std::vector<result::Result>& results, const ScanOptions& options) {

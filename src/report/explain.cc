@@ -115,7 +115,7 @@ std::string explain(const Result& result, const Finding& finding) {
       fmt::format("{}\n{}\n\n{}\n\n", shown(finding.id), shown(finding.title), shown(finding.says));
   out += fmt::format("{}{}; {}.\n", result::key(finding.severity),
                      finding.severity_reason.empty() ? "" : " because " + shown(finding.severity_reason),
-                     confidence_words(finding.confidence));
+                     confidence_words(finding));
   if (!finding.accepted.empty()) out += "Accepted: " + shown(finding.accepted) + "\n";
   out += "\n";
   tell_program(result, finding, out);

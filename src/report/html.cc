@@ -66,7 +66,7 @@ void tell_evidence(Page& page, const result::Evidence& evidence) {
 
 void tell_certainty(Page& page, const Finding& finding) {
   page.add("<details><summary>How sure this is, and what could be wrong with it</summary>\n<p>{}.</p>\n",
-           confidence_words(finding.confidence));
+           confidence_words(finding));
   if (!finding.severity_reason.empty())
     page.add("<p>Why {}: {}</p>\n", result::key(finding.severity), shown(finding.severity_reason));
   if (!finding.misses.empty()) page.add("<p>What this rule cannot see: {}</p>\n", shown(finding.misses));
@@ -94,7 +94,7 @@ void tell_finding(Page& page, const Finding& finding, std::size_t number) {
            shown(finding.says));
   if (!finding.accepted.empty())
     page.add("<p class=\"accepted\">Accepted: {}</p>\n", shown(finding.accepted));
-  if (!finding.wire.empty()) page.add("<p>On the wire: {}.</p>\n", shown(wire_words(finding.wire)));
+  if (!finding.wire.empty() && !is_of_traffic(finding)) page.add("<p>On the wire: {}.</p>\n", shown(wire_words(finding.wire)));
   page.add("<h4>Proof</h4>\n<ol class=\"proof\">\n");
   for (const auto& part : finding.evidence.parts) tell_evidence(page, part);
   if (finding.evidence.parts.empty()) tell_evidence(page, finding.evidence);
@@ -215,15 +215,29 @@ void tell_extents(Page& page, const result::ImageInfo& image) {
   page.add("</tbody></table></div></details>\n");
 }
 
+bool has_devices(const Result& result) {
+  return std::ranges::any_of(result.graph.programs, [](const auto& p) { return p.kind == effects::Program::Kind::device && !p.depth_reason.empty(); });
+}
+
+// The inventory of a capture: every address that spoke, with what it said of itself.
+void tell_devices(Page& page, const Result& result) {
+  if (!has_devices(result)) return;
+  page.add("<section id=\"d{}-devices\">\n<h2>Devices on the wire</h2>\n<div class=\"scroll\"><table class=\"stack\"><thead><tr><th>Address</th><th>What it said of itself</th></tr></thead><tbody>\n", page.device);
+  for (const auto& program : result.graph.programs)
+    if (program.kind == effects::Program::Kind::device && !program.depth_reason.empty())
+      page.add("<tr><td class=\"mono\">{}</td><td>{}</td></tr>\n", shown(program.path), shown(program.depth_reason));
+  page.add("</tbody></table></div>\n</section>\n");
+}
+
 void tell_coverage(Page& page, const Result& result) {
   const auto& c = result.coverage;
   page.add(
       "<section id=\"d{}-read\">\n<h2>What was read</h2>\n<p>Of the bytes, {} belong to a known format, {} "
       "are padding, {} are unknown.</p>\n",
       page.device, size_words(c.claimed), size_words(c.padding), size_words(c.unknown));
-  page.add("<p>{} file system{}, {} files, {} scripts, {} programs and libraries.</p>\n", c.file_systems,
+  if (!is_capture(result)) page.add("<p>{} file system{}, {} files, {} scripts, {} programs and libraries.</p>\n", c.file_systems,
            c.file_systems == 1 ? "" : "s", c.files, c.scripts, c.binaries);
-  if (!c.programs_by_depth.empty()) {
+  if (!c.programs_by_depth.empty() && !is_capture(result)) {
     page.add("<ul>");
     for (const auto& [depth, count] : c.programs_by_depth)
       page.add("<li>{} {}</li>", count, shown(depth_words(depth)));
@@ -298,6 +312,7 @@ void tell(Page& page, const Result& result) {
   link(!result.endpoints.empty(), "endpoints", "Peers");
   link(!result.update_paths.empty(), "updates", "Updates");
   link(!result.components.empty(), "components", "Components");
+  link(has_devices(result), "devices", "Devices");
   link(true, "read", "What was read");
   link(!result.coverage.not_evaluated.empty(), "gaps", "Not evaluated");
   link(!result.doubts.empty(), "doubts", "Doubts");
@@ -307,6 +322,7 @@ void tell(Page& page, const Result& result) {
   tell_endpoints(page, result);
   tell_update_paths(page, result);
   tell_components(page, result);
+  tell_devices(page, result);
   tell_coverage(page, result);
   tell_doubts(page, result);
   if (!result.files.empty())

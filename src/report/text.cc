@@ -92,13 +92,13 @@ void tell_finding(Writer& out, const Finding& finding) {
   out.text += fmt::format("\n{}  {}\n", out.marked(finding.severity), out.bold(shown(finding.title)));
   out.paragraph(shown(finding.says), 4);
   if (!finding.accepted.empty()) out.paragraph("Accepted: " + shown(finding.accepted), 4);
-  if (!finding.wire.empty()) out.paragraph("On the wire: " + shown(wire_words(finding.wire)) + ".", 4);
+  if (!finding.wire.empty() && !is_of_traffic(finding)) out.paragraph("On the wire: " + shown(wire_words(finding.wire)) + ".", 4);
   out.text += "    Proof:\n";
   for (const auto& part : finding.evidence.parts) tell_evidence(out, part, 8);
   if (!finding.occurrences.empty())
     out.text += fmt::format("      and {} more place{} of the same kind\n", finding.occurrences.size(),
                             finding.occurrences.size() == 1 ? "" : "s");
-  out.paragraph(fmt::format("This is {}.", confidence_words(finding.confidence)), 4);
+  out.paragraph(fmt::format("This is {}.", confidence_words(finding)), 4);
   tell_hidden(out, finding);
   out.paragraph("What to do: " + shown(finding.advice), 4);
   out.paragraph(out.dim(fmt::format("{}{}{}", shown(finding.id), finding.cwe.empty() ? "" : "  ",
@@ -111,16 +111,27 @@ void tell_briefly(Writer& out, const Finding& finding) {
   out.paragraph(fmt::format("{}: {}", result::key(finding.severity), shown(finding.says)), 4, "- ");
 }
 
+// The inventory of a capture: every address that spoke, with what it said of itself.
+void tell_devices(Writer& out, const Result& result) {
+  bool headed = false;
+  for (const auto& program : result.graph.programs) {
+    if (program.kind != effects::Program::Kind::device || program.depth_reason.empty()) continue;
+    if (!headed) out.text += "\n" + out.bold("Devices on the wire") + "\n";
+    headed = true;
+    out.paragraph(shown(program.path) + ": " + shown(program.depth_reason), 4, "- ");
+  }
+}
+
 void tell_coverage(Writer& out, const Result& result) {
   const auto& c = result.coverage;
   out.text += "\n" + out.bold("What was read") + "\n";
   out.paragraph(fmt::format("Bytes: {} claimed by a format, {} padding, {} unknown.", size_words(c.claimed),
                             size_words(c.padding), size_words(c.unknown)),
                 4);
-  out.paragraph(fmt::format("{} file system{}, {} files, {} scripts, {} programs and libraries.",
+  if (c.files + c.file_systems > 0 || !is_capture(result)) out.paragraph(fmt::format("{} file system{}, {} files, {} scripts, {} programs and libraries.",
                             c.file_systems, c.file_systems == 1 ? "" : "s", c.files, c.scripts, c.binaries),
                 4);
-  if (!c.programs_by_depth.empty()) {
+  if (!c.programs_by_depth.empty() && !is_capture(result)) {
     std::string depths;
     for (const auto& [depth, count] : c.programs_by_depth)
       depths += fmt::format("{}{} {}", depths.empty() ? "" : "; ", count, depth_words(depth));
@@ -180,6 +191,7 @@ void tell(Writer& out, const Result& result) {
     brief = true;
     tell_briefly(out, finding);
   }
+  tell_devices(out, result);
   tell_update_paths(out, result);
   tell_coverage(out, result);
   tell_doubts(out, result);

@@ -89,9 +89,10 @@ std::string_view scope_words(effects::Scope scope) {
   return "not known";
 }
 
-std::string_view confidence_words(result::Confidence confidence) {
+std::string_view confidence_words(const result::Finding& finding) {
   using enum result::Confidence;
-  switch (confidence) {
+  if (is_of_traffic(finding)) return "firm: it stands in the frames that are named";
+  switch (finding.confidence) {
     case confirmed:
       return "confirmed: read in the firmware and seen happening";
     case firm:
@@ -101,6 +102,12 @@ std::string_view confidence_words(result::Confidence confidence) {
   }
   return "tentative: a step of the proof is assumed; it is marked";
 }
+
+bool is_capture(const result::Result& result) {
+  return !result.images.empty() && std::ranges::all_of(result.images, [](const auto& image) { return image.format == "capture"; });
+}
+
+bool is_of_traffic(const result::Finding& finding) { return finding.rule.starts_with("wire-"); }
 
 std::string_view limb_words(std::string_view limb) {
   if (limb == "not-documented") return "it is not documented";

@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <limits>
+#include <memory>
 #include <vector>
 
 #include <fmt/format.h>
@@ -49,6 +51,48 @@ int memory_close(void* cookie) {
   return 0;
 }
 
+// A gzip file in memory, inflated as it is read; members follow one another, and one that is cut ends where it is cut.
+struct Inflating {
+  base::Bytes bytes;
+  z_stream stream{};
+  bool ended = false;
+  ~Inflating() { inflateEnd(&stream); }
+};
+ssize_t inflating_read(void* cookie, char* buffer, size_t size) {
+  auto* from = static_cast<Inflating*>(cookie);
+  z_stream& stream = from->stream;
+  stream.next_out = reinterpret_cast<Bytef*>(buffer);
+  stream.avail_out = static_cast<uInt>(std::min<size_t>(size, 1u << 20));
+  const uInt wanted = stream.avail_out;
+  while (!from->ended && stream.avail_out == wanted) {
+    const int got = inflate(&stream, Z_NO_FLUSH);
+    if (got == Z_STREAM_END && stream.avail_in > 0) from->ended = inflateReset(&stream) != Z_OK;
+    else if (got != Z_OK) from->ended = true;
+  }
+  return static_cast<ssize_t>(wanted - stream.avail_out);
+}
+int inflating_close(void* cookie) {
+  delete static_cast<Inflating*>(cookie);
+  return 0;
+}
+
+FILE* stream_over(base::ByteView bytes) {
+  if (bytes.size() > 2 && bytes[0] == 0x1F && bytes[1] == 0x8B) {
+    auto compressed = std::make_unique<Inflating>();
+    compressed->bytes.assign(bytes.begin(), bytes.end());
+    compressed->stream.next_in = compressed->bytes.data();
+    compressed->stream.avail_in = static_cast<uInt>(std::min<std::size_t>(bytes.size(), std::numeric_limits<uInt>::max()));
+    if (inflateInit2(&compressed->stream, 15 + 16) != Z_OK) return nullptr;
+    FILE* file = fopencookie(compressed.get(), "rb", cookie_io_functions_t{inflating_read, nullptr, nullptr, inflating_close});
+    if (file) (void)compressed.release();  // inflating_close frees it
+    return file;
+  }
+  auto memory = std::make_unique<Memory>(Memory{base::Bytes(bytes.begin(), bytes.end()), 0});
+  FILE* file = fopencookie(memory.get(), "rb", cookie_io_functions_t{memory_read, nullptr, nullptr, memory_close});
+  if (file) (void)memory.release();  // memory_close frees it
+  return file;
+}
+
 base::Result<pcap_t*> start(FILE* file, const std::string& name) {
   std::setvbuf(file, nullptr, _IOFBF, kBuffer);
   std::array<char, PCAP_ERRBUF_SIZE> why{};
@@ -86,11 +130,8 @@ base::Result<Source> Source::open(const std::string& path) {
 }
 
 base::Result<Source> Source::open(base::ByteView bytes) {
-  auto memory = std::make_unique<Memory>(Memory{base::Bytes(bytes.begin(), bytes.end()), 0});
-  FILE* file =
-      fopencookie(memory.get(), "rb", cookie_io_functions_t{memory_read, nullptr, nullptr, memory_close});
+  FILE* file = stream_over(bytes);
   if (!file) return base::fail(Error::Kind::internal, "no stream over memory");
-  (void)memory.release();  // memory_close frees it
   auto handle = start(file, "capture");
   if (!handle) return std::unexpected(handle.error());
   Source out;
