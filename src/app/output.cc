@@ -53,7 +53,7 @@ std::string date_from_environment() {
 
 void add_output_options(CLI::App& command, ScanOptions& options) {
   command.add_option("--format,-f", options.format, "text, json, html, ...")->check(CLI::IsMember(report::format_keys()))->capture_default_str();
-  command.add_option("--output,-o", options.outputs, "Write to this file, - for standard output; may be given several times; .json and .html choose their format");
+  command.add_option("--output,-o", options.outputs, "Write to this file, - for standard output; may be given several times; .json and .html choose their format")->allow_extra_args(false);
   command.add_flag("--show-secrets", options.show_secrets, "Show passwords, keys and patient data instead of masking them");
 }
 

@@ -110,7 +110,7 @@ class Builder {
       for (const auto& one : device.names) add("named", one);
       add("vendor class", device.vendor_class);
       for (const auto& url : device.mud_urls) add("claims the declaration", url);
-      add("first seen in frame", std::to_string(device.first_frame));
+      if (device.packets) add("first seen in frame", std::to_string(device.first_frame));
       add("packets sent", std::to_string(device.packets));
       program.depth_reason = words;
     }
@@ -171,11 +171,11 @@ class Builder {
     for (const Verdict& verdict : witness::judge(capture_)) {
       const Advice& words = advice_for(verdict.kind);
       const std::string protocol = verdict.observations.empty() ? verdict.peer.protocol : capture_.observations[verdict.observations.front()].protocol;
-      auto finding = observed_finding("wire-" + verdict.kind, verdict.device, endpoint_of(verdict.peer, protocol));
+      auto finding = observed_finding("wire-" + verdict.kind, verdict.device, endpoint_of(verdict.peer, protocol), verdict.peer.protocol);
       finding.severity = result::severity_from_key(verdict.severity).value_or(result::Severity::info);
       finding.severity_reason = fmt::format("seen on the wire, with a peer whose scope is: {}", verdict.peer.scope);
-      finding.title = verdict.title;
-      finding.says = verdict.title + ".";
+      finding.title = verdict.title.substr(0, verdict.title.find(": "));
+      finding.says = fmt::format("{}; first in frame {}.", verdict.title, verdict.frames.empty() ? 0 : verdict.frames.front());
       finding.cwe = words.cwe;
       finding.advice = words.advice;
       finding.misses = words.misses;
@@ -210,7 +210,7 @@ class Builder {
         continue;
       }
       const auto peer = out_.graph.effects[effect].peer;
-      auto finding = observed_finding("wire-public-peer", flow->client, *peer);
+      auto finding = observed_finding("wire-public-peer", flow->client, *peer, flow->protocol);
       finding.severity = result::Severity::info;
       finding.severity_reason = "contact with a public peer is no fault by itself";
       std::string how = flow->host.empty() ? "without looking a name up" : fmt::format("as {}", flow->host);
@@ -264,10 +264,10 @@ class Builder {
     if (endpoints_.size() < kFlowsKept) endpoints_.try_emplace(fmt::format("{}|{}|{}", flow.server, flow.port, protocol), endpoint_of(peer, protocol));
   }
 
-  static result::Finding observed_finding(const std::string& rule, const std::string& device, const effects::Endpoint& peer) {
+  static result::Finding observed_finding(const std::string& rule, const std::string& device, const effects::Endpoint& peer, const std::string& transport) {
     result::Finding finding;
     finding.rule = rule;
-    const std::string identity = fmt::format("{}\n{}\n{}\n{}\n{}", rule, device, peer.name(), peer.port, peer.protocol);
+    const std::string identity = fmt::format("{}\n{}\n{}\n{}\n{}", rule, device, peer.name(), peer.port, transport);
     finding.id = rule + "-" + base::sha256_hex(base::as_bytes(identity)).substr(0, 10);
     finding.confidence = result::Confidence::firm;
     finding.endpoints.push_back(peer);

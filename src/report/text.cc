@@ -111,15 +111,34 @@ void tell_briefly(Writer& out, const Finding& finding) {
   out.paragraph(fmt::format("{}: {}", result::key(finding.severity), shown(finding.says)), 4, "- ");
 }
 
-// The inventory of a capture: every address that spoke, with what it said of itself.
-void tell_devices(Writer& out, const Result& result) {
-  bool headed = false;
-  for (const auto& program : result.graph.programs) {
-    if (program.kind != effects::Program::Kind::device || program.depth_reason.empty()) continue;
-    if (!headed) out.text += "\n" + out.bold("Devices on the wire") + "\n";
-    headed = true;
-    out.paragraph(shown(program.path) + ": " + shown(program.depth_reason), 4, "- ");
-  }
+constexpr std::size_t kInventory = 60;  // lines of each list; the JSON result has all
+
+// A list under its heading; nothing where it is empty.
+void tell_list(Writer& out, std::string_view heading, const std::vector<std::string>& lines) {
+  if (lines.empty()) return;
+  out.text += "\n" + out.bold(heading) + "\n";
+  for (std::size_t i = 0; i < lines.size() && i < kInventory; ++i) out.paragraph(shown(lines[i]), 4, "- ");
+  if (lines.size() > kInventory)
+    out.paragraph(fmt::format("and {} more, all in the JSON result", lines.size() - kInventory), 4);
+}
+
+// The inventory of a capture: every address that spoke with what it said of itself, its peers, what was carried in clear.
+void tell_traffic(Writer& out, const Result& result) {
+  std::vector<std::string> devices, peers, carried;
+  for (const auto& program : result.graph.programs)
+    if (program.kind == effects::Program::Kind::device && !program.depth_reason.empty())
+      devices.push_back(program.path + ": " + program.depth_reason);
+  if (is_capture(result))
+    for (const auto& peer : result.endpoints)
+      peers.push_back(fmt::format("{}, {}{}{}", endpoint_words(peer), scope_words(peer.scope),
+                                  peer.host.empty() || peer.address.empty() ? "" : ", called " + peer.host,
+                                  peer.looked_up ? ", looked up" : ""));
+  for (const auto& file : result.files)
+    if (file.kind == "carved")
+      carried.push_back(fmt::format("{}: {}, {}, sha256 {}", file.path, size_words(file.size), file.note, file.sha256));
+  tell_list(out, "Devices on the wire", devices);
+  tell_list(out, "Peers", peers);
+  tell_list(out, "Carried in clear", carried);
 }
 
 void tell_coverage(Writer& out, const Result& result) {
@@ -191,7 +210,7 @@ void tell(Writer& out, const Result& result) {
     brief = true;
     tell_briefly(out, finding);
   }
-  tell_devices(out, result);
+  tell_traffic(out, result);
   tell_update_paths(out, result);
   tell_coverage(out, result);
   tell_doubts(out, result);

@@ -16,6 +16,8 @@ std::string headline(const result::Result& result) {
   if (result.coverage.verdict == "unknown")
     return "Nothing in this input was recognised, so nothing can be said about it. This is not a clean "
            "result.";
+  if (grave == 0 && is_capture(result))
+    return "Nothing at high or above was seen in this traffic. A capture shows its own time only.";
   if (grave == 0)
     return result.coverage.verdict == "partial" ? "Nothing at high or above was found in what could be read. "
                                                   "Parts were not read; they are named below."

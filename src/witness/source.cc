@@ -7,8 +7,6 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <limits>
-#include <memory>
 #include <vector>
 
 #include <fmt/format.h>
@@ -35,62 +33,44 @@ bool is_gzip(FILE* file) {
   return yes;
 }
 
+// Bytes that the caller holds, and what unpacks them where they are gzip (RFC 1952), member after member.
 struct Memory {
-  base::Bytes bytes;
+  base::ByteView bytes;
   std::size_t at = 0;
+  std::unique_ptr<z_stream> unpacking = {};
 };
+
+// A compressed file that is cut or damaged ends there.
+ssize_t inflate_some(Memory& memory, char* buffer, std::size_t size) {
+  z_stream& z = *memory.unpacking;
+  z.next_out = reinterpret_cast<Bytef*>(buffer);
+  z.avail_out = static_cast<uInt>(std::min<std::size_t>(size, 1u << 20));
+  const uInt room = z.avail_out;
+  while (z.avail_out == room) {
+    // zlib counts in 32 bits: large input goes in piecewise. It does not write through next_in.
+    const base::ByteView rest = base::clipped(memory.bytes, memory.at, 1u << 30);
+    z.next_in = const_cast<Bytef*>(rest.data());
+    z.avail_in = static_cast<uInt>(rest.size());
+    const int state = inflate(&z, Z_NO_FLUSH);
+    memory.at += rest.size() - z.avail_in;
+    if (state == Z_STREAM_END && memory.at < memory.bytes.size() && inflateReset(&z) == Z_OK) continue;
+    if (state != Z_OK) break;
+  }
+  return static_cast<ssize_t>(room - z.avail_out);
+}
+
 ssize_t memory_read(void* cookie, char* buffer, size_t size) {
   auto* memory = static_cast<Memory*>(cookie);
+  if (memory->unpacking) return inflate_some(*memory, buffer, size);
   const std::size_t take = std::min(size, memory->bytes.size() - memory->at);
   if (take) std::memcpy(buffer, memory->bytes.data() + memory->at, take);
   memory->at += take;
   return static_cast<ssize_t>(take);
 }
 int memory_close(void* cookie) {
-  delete static_cast<Memory*>(cookie);
+  const std::unique_ptr<Memory> memory(static_cast<Memory*>(cookie));
+  if (memory->unpacking) inflateEnd(memory->unpacking.get());
   return 0;
-}
-
-// A gzip file in memory, inflated as it is read; members follow one another, and one that is cut ends where it is cut.
-struct Inflating {
-  base::Bytes bytes;
-  z_stream stream{};
-  bool ended = false;
-  ~Inflating() { inflateEnd(&stream); }
-};
-ssize_t inflating_read(void* cookie, char* buffer, size_t size) {
-  auto* from = static_cast<Inflating*>(cookie);
-  z_stream& stream = from->stream;
-  stream.next_out = reinterpret_cast<Bytef*>(buffer);
-  stream.avail_out = static_cast<uInt>(std::min<size_t>(size, 1u << 20));
-  const uInt wanted = stream.avail_out;
-  while (!from->ended && stream.avail_out == wanted) {
-    const int got = inflate(&stream, Z_NO_FLUSH);
-    if (got == Z_STREAM_END && stream.avail_in > 0) from->ended = inflateReset(&stream) != Z_OK;
-    else if (got != Z_OK) from->ended = true;
-  }
-  return static_cast<ssize_t>(wanted - stream.avail_out);
-}
-int inflating_close(void* cookie) {
-  delete static_cast<Inflating*>(cookie);
-  return 0;
-}
-
-FILE* stream_over(base::ByteView bytes) {
-  if (bytes.size() > 2 && bytes[0] == 0x1F && bytes[1] == 0x8B) {
-    auto compressed = std::make_unique<Inflating>();
-    compressed->bytes.assign(bytes.begin(), bytes.end());
-    compressed->stream.next_in = compressed->bytes.data();
-    compressed->stream.avail_in = static_cast<uInt>(std::min<std::size_t>(bytes.size(), std::numeric_limits<uInt>::max()));
-    if (inflateInit2(&compressed->stream, 15 + 16) != Z_OK) return nullptr;
-    FILE* file = fopencookie(compressed.get(), "rb", cookie_io_functions_t{inflating_read, nullptr, nullptr, inflating_close});
-    if (file) (void)compressed.release();  // inflating_close frees it
-    return file;
-  }
-  auto memory = std::make_unique<Memory>(Memory{base::Bytes(bytes.begin(), bytes.end()), 0});
-  FILE* file = fopencookie(memory.get(), "rb", cookie_io_functions_t{memory_read, nullptr, nullptr, memory_close});
-  if (file) (void)memory.release();  // memory_close frees it
-  return file;
 }
 
 base::Result<pcap_t*> start(FILE* file, const std::string& name) {
@@ -130,8 +110,19 @@ base::Result<Source> Source::open(const std::string& path) {
 }
 
 base::Result<Source> Source::open(base::ByteView bytes) {
-  FILE* file = stream_over(bytes);
-  if (!file) return base::fail(Error::Kind::internal, "no stream over memory");
+  auto memory = std::make_unique<Memory>(Memory{bytes});
+  if (bytes.size() > 2 && bytes[0] == 0x1F && bytes[1] == 0x8B) {
+    memory->unpacking = std::make_unique<z_stream>();
+    if (inflateInit2(memory->unpacking.get(), 15 + 16) != Z_OK)  // 16: a gzip header is expected
+      return base::fail(Error::Kind::internal, "zlib could not start");
+  }
+  FILE* file =
+      fopencookie(memory.get(), "rb", cookie_io_functions_t{memory_read, nullptr, nullptr, memory_close});
+  if (!file) {
+    if (memory->unpacking) inflateEnd(memory->unpacking.get());
+    return base::fail(Error::Kind::internal, "no stream over memory");
+  }
+  (void)memory.release();  // memory_close frees it
   auto handle = start(file, "capture");
   if (!handle) return std::unexpected(handle.error());
   Source out;

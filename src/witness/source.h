@@ -15,7 +15,7 @@ namespace witness {
 class Source {
  public:
   static base::Result<Source> open(const std::string& path);
-  static base::Result<Source> open(base::ByteView file);
+  static base::Result<Source> open(base::ByteView file);  // the bytes must outlive the Source
 
   struct Frame {
     base::ByteView bytes;    // captured; valid until the next call
