@@ -19,7 +19,8 @@ using effects::ProgramId;
 using witness::Observation;
 using witness::Verdict;
 
-constexpr std::size_t kFlowsKept = 20'000;  // rows of the traffic that become effects
+constexpr std::size_t kFlowsKept = 20'000;         // rows of the traffic that become effects
+constexpr std::size_t kObservationsKept = 20'000;  // of those that no verdict rests on
 constexpr std::size_t kLeaves = 24;         // of one verdict's evidence
 
 // What an observation is in the vocabulary of effects. Seen from the device: what a peer began is received or listened for.
@@ -144,10 +145,14 @@ class Builder {
 
   void observations() {
     effect_of_observation_.assign(capture_.observations.size(), std::nullopt);
+    std::vector<bool> rested_on(capture_.observations.size());
+    for (const Verdict& verdict : verdicts_)
+      for (const std::size_t i : verdict.observations) rested_on[i] = true;
+    std::size_t others = 0;
     for (std::size_t i = 0; i < capture_.observations.size(); ++i) {
       const Observation& o = capture_.observations[i];
       const auto kind = effect_of(o);
-      if (!kind) continue;
+      if (!kind || (!rested_on[i] && ++others > kObservationsKept)) continue;
       Effect effect;
       effect.kind = *kind;
       effect.program = device_at(o.device);
@@ -165,10 +170,12 @@ class Builder {
       if (o.count > 1) effect.notes["count"] = std::to_string(o.count);
       effect_of_observation_[i] = out_.graph.effects.add(std::move(effect));
     }
+    if (others > kObservationsKept)
+      base::add_doubt(out_.doubts, {"capture-observations-kept", name_, 0, fmt::format("{} more observations, on which no finding rests, are not listed.", others - kObservationsKept)});
   }
 
   void verdicts() {
-    for (const Verdict& verdict : witness::judge(capture_)) {
+    for (const Verdict& verdict : verdicts_) {
       const Advice& words = advice_for(verdict.kind);
       const std::string protocol = verdict.observations.empty() ? verdict.peer.protocol : capture_.observations[verdict.observations.front()].protocol;
       auto finding = observed_finding("wire-" + verdict.kind, verdict.device, endpoint_of(verdict.peer, protocol), verdict.peer.protocol);
@@ -282,6 +289,7 @@ class Builder {
   const witness::Capture& capture_;
   const std::string& name_;
   result::Result& out_;
+  const std::vector<Verdict> verdicts_ = witness::judge(capture_);
   std::map<std::string, ProgramId> devices_;
   std::map<std::string, effects::Endpoint> endpoints_;
   std::vector<std::optional<EffectId>> effect_of_observation_;

@@ -322,8 +322,13 @@ std::uint32_t Engine::flow_of(const Packet& p, bool& from_low) {
 
 bool Engine::exchange_begins(const FlowState& flow, const Packet& p, int direction) const {
   if (direction != kFromClient) return false;
-  if (flow.seen && p.time < flow.last_time + kSecond) return false;
   const Segment& s = p.segment;
+  if (flow.seen && p.time < flow.last_time + kSecond) {
+    // Captured after the answer to it: it had not seen that answer when it was sent.
+    const bool overtaken = flow.server_first && s.tcp && (s.flags & kAck) &&
+                           Reassembler::distance(s.ack, flow.broke_silence) <= 0;
+    if (!overtaken) return false;
+  }
   if (!s.tcp || !flow.seen) return true;
   if (s.flags & (kSyn | kFin | kRst)) return false;
   const bool repeated = flow.seq_known[direction] && s.payload_size > 1 &&
@@ -363,6 +368,12 @@ void Engine::count(FlowState& flow, const Packet& p, int direction) {
     }
   }
   if (exchange_begins(flow, p, direction) && flow.row != UINT32_MAX) note_exchange(rows_[flow.row], p);
+  if (direction == kFromClient) {
+    flow.server_first = false;
+  } else if (flow.seen && s.tcp && p.time >= flow.last_time + kSecond) {
+    flow.server_first = true;
+    flow.broke_silence = s.seq;
+  }
   flow.seen = true;
   flow.last_time = std::max(flow.last_time, p.time);
   if (s.tcp) {

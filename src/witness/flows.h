@@ -39,6 +39,8 @@ struct FlowState {
   std::uint32_t next_seq[2] = {};  // highest sequence number seen
   std::uint32_t fin_seq[2] = {};
   std::uint32_t initial_seq = 0;
+  std::uint32_t broke_silence = 0;  // sequence number of the server's segment that came first after a silence
+  bool server_first = false;        // there was one, and the client has sent nothing since
   // Counted here and added to the row when the flow ends or its client changes: a packet touches one place.
   std::uint32_t packets = 0;
   std::uint64_t bytes = 0, payload[2] = {};
