@@ -14,7 +14,7 @@ Progress read_raw(World& world, Conversation& c, int direction, const View& view
     state.hl7[direction].hunting = view.gap_before;
   }
   const std::size_t consumed = scan_hl7(world, c, view, state.hl7[direction]);
-  if (state.hl7[direction].inside) c.protocol = Protocol::hl7;
+  if (state.hl7[direction].inside || !state.hl7[direction].type.empty()) c.protocol = Protocol::hl7;
   if (state.carve[direction] && consumed > 0) {
     if (view.gap_before && carving.size) carving.gap = true;
     world.carve(carving, view.bytes.first(consumed), view.frames(0, consumed));
