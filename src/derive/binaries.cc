@@ -131,10 +131,33 @@ class BinaryReader {
  private:
   const flow::CallSite& call(std::uint32_t i) const { return program_.calls[i]; }
 
+  // From the descriptor's own origin, "ret:open:PATH" or "ret:socket"; false when it does not say.
+  static bool descriptor_of(const flow::CallSite& site, Invocation& invocation) {
+    for (const auto& argument : site.args) {
+      if (argument.kind != flow::ArgValue::Kind::unknown && argument.kind != flow::ArgValue::Kind::number) continue;
+      for (std::string_view origin : argument.values) {
+        if (!origin.starts_with("ret:")) continue;
+        origin.remove_prefix(4);
+        const auto colon = origin.find(':');
+        const auto callee = origin.substr(0, colon);
+        if (callee == "socket" || callee == "accept" || callee == "accept4") {
+          invocation.opened = text_from("socket");
+          return true;
+        }
+        if (colon == std::string_view::npos || !opens_file(callee)) continue;
+        invocation.opened = text_from(std::string(origin.substr(colon + 1)));
+        return true;
+      }
+    }
+    return false;
+  }
+
   // What the descriptor or stream of a call was opened as: a path, "socket", "stdin"; and the socket's peer.
   void describe_descriptor(std::uint32_t i, Invocation& invocation) const {
     const auto& site = call(i);
+    const bool told = descriptor_of(site, invocation);  // what is written may come from a socket, and the descriptor be a file's
     for (const auto from : site.feeds) {
+      if (told) break;
       const auto& source = call(from);
       if (opens_file(source.callee) && !source.args.empty()) {
         const std::size_t path = source.callee == "openat" && source.args.size() > 1 ? 1 : 0;

@@ -171,6 +171,11 @@ Value Engine::unary(Op op, const Value& a, std::uint8_t in, std::uint8_t out) {
 }
 
 Value Engine::binary(Op op, const Value& left, const Value& right, std::uint8_t in, std::uint8_t out) {
+  if ((op == Op::INT_OR || op == Op::INT_AND) && !left.is_const() && left.id != 0 && left.same(right)) {  // PowerPC's mr
+    Value v = left;
+    v.size = out, v.taint = tables_.taint_union(left.taint, right.taint);
+    return v;
+  }
   // A constant stands on the right where the order does not matter.
   const bool swap = left.is_const() && !right.is_const() &&
                     (op == Op::INT_ADD || op == Op::INT_AND || op == Op::INT_OR || op == Op::INT_XOR || op == Op::INT_MULT ||
@@ -513,13 +518,22 @@ void Engine::run_from(State s, std::size_t i, const Insn& insn, const Frame& fra
       case Op::CALLOTHER: {
         const auto number = op.at[1];
         if (number < is_syscall_op_.size() && is_syscall_op_[number]) {
+          const bool x86_trap = elf_.machine == elf::Machine::x86;  // what follows would call the interrupt's handler
+          if (x86_trap && op.at[2] != 0x80) {
+            out.push_back({Exit::Kind::next, {}, std::move(s)});
+            return;
+          }
           if (building_) building_->raw_syscall = true;
           if (!light_) {
             auto after = syscall(std::move(s), insn.address, frame);
             if (!after) return;
             s = std::move(*after);
-          } else if (op.where[0] == Where::none) {
+          } else if (op.where[0] == Where::none || x86_trap) {
             set_result(s, tables_.keyed("syscall", {}, word_));
+          }
+          if (x86_trap) {
+            out.push_back({Exit::Kind::next, {}, std::move(s)});
+            return;
           }
         } else if (op.where[0] != Where::none) {
           const auto text = "op:" + std::string(translator_.user_op(number));
@@ -577,7 +591,11 @@ void Engine::run_from(State s, std::size_t i, const Insn& insn, const Frame& fra
     if (maybe && (op.where[0] == Where::reg || (written & temp_bit) != 0)) {
       MicroOp old;
       old.where[1] = op.where[0], old.size[1] = op.size[0], old.shift[1] = op.shift[0], old.at[1] = op.at[0];
-      v = join(get(s, old, 1), v, condition, false, insn.address);
+      const Value before = get(s, old, 1);
+      // A pointer that a register is given under a condition, and that held nothing known: it is used under that condition.
+      const bool pointer = op.size[0] == word_ && v.is_const() && (is_stack(v.off) || is_heap(v.off));
+      if (pointer && before.kind == Value::Kind::symbol && before.id == 0) v.taint = tables_.taint_union(v.taint, condition);
+      else v = join(before, v, condition, false, insn.address);
     }
     put(s, op, v);
     ++i;

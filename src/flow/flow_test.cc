@@ -216,6 +216,63 @@ TEST_P(EveryBuild, equal_inputs_give_equal_bytes) {
   EXPECT_NE(all_calls(*run.program).find("${argv[1]}") == std::string::npos && all_calls(*run.program).find("argv[1]") == std::string::npos, true);
 }
 
+// The kernel's entry of each machine, as programs without a C library write it.
+const char* const raw_call = R"c(
+#include <sys/syscall.h>
+static __attribute__((noinline)) long raw(long n, long a, long b, long c, long d) {
+#if defined __x86_64__
+  long r; register long r10 __asm__("r10") = d;
+  __asm__ volatile("syscall" : "=a"(r) : "a"(n), "D"(a), "S"(b), "d"(c), "r"(r10) : "rcx", "r11", "memory"); return r;
+#elif defined __i386__
+  long r; __asm__ volatile("int $0x80" : "=a"(r) : "a"(n), "b"(a), "c"(b), "d"(c), "S"(d) : "memory"); return r;
+#elif defined __aarch64__
+  register long x8 __asm__("x8") = n, x0 __asm__("x0") = a, x1 __asm__("x1") = b, x2 __asm__("x2") = c, x3 __asm__("x3") = d;
+  __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3) : "memory"); return x0;
+#elif defined __arm__
+  register long r0 __asm__("r0") = a, r1 __asm__("r1") = b, r2 __asm__("r2") = c, r3 __asm__("r3") = d;
+  __asm__ volatile("push {r7}\n mov r7, %1\n svc 0\n pop {r7}" : "+r"(r0) : "r"(n), "r"(r1), "r"(r2), "r"(r3) : "memory"); return r0;
+#elif defined __mips__
+  register long v0 __asm__("$2") = n, a0 __asm__("$4") = a, a1 __asm__("$5") = b, a2 __asm__("$6") = c, a3 __asm__("$7") = d;
+  __asm__ volatile("syscall" : "+r"(v0), "+r"(a3) : "r"(a0), "r"(a1), "r"(a2) : "$1", "$3", "$8", "$9", "$10", "$11", "$12", "$13", "$14", "$15", "$24", "$25", "memory");
+  return a3 ? -v0 : v0;
+#else
+  register long r0 __asm__("r0") = n, r3 __asm__("r3") = a, r4 __asm__("r4") = b, r5 __asm__("r5") = c, r6 __asm__("r6") = d;
+  __asm__ volatile("sc\n bns+ 1f\n neg %1, %1\n 1:" : "+r"(r0), "+r"(r3), "+r"(r4), "+r"(r5), "+r"(r6) : : "cr0", "r7", "r8", "r9", "r10", "r11", "r12", "memory"); return r3;
+#endif
+}
+)c";
+
+TEST_P(EveryBuild, what_raw_system_calls_are_given_after_others_have_returned) {
+  const auto run = analyse_source(GetParam(), std::string(raw_call) + R"c(
+static __attribute__((noinline)) long keep(long from, const char *path) {
+  char part[512];
+  long n, to = raw(SYS_openat, -100, (long)path, 0x241, 0600);
+  if (to < 0) return -1;
+  while ((n = raw(SYS_read, from, (long)part, sizeof part, 0)) > 0) raw(SYS_write, to, (long)part, n, 0);
+  raw(SYS_close, to, 0, 0, 0);
+  return n;
+}
+int main(void) {
+  long in = raw(SYS_openat, -100, (long)"/srv/whole", 0, 0);
+  if (in < 0) return 1;
+  if (keep(in, "/srv/copied") == 0) raw(SYS_fchmodat, -100, (long)"/srv/copied", 0755, 0);
+  return 0;
+})c");
+  if (run.bytes.empty()) GTEST_SKIP() << "needs the cross compiler " << GetParam().compiler;
+  ASSERT_TRUE(run.program);
+  const auto& p = *run.program;
+  const auto whole = calls_with(p, "openat", 1, "/srv/whole"), copied = calls_with(p, "openat", 1, "/srv/copied"), marked = calls_with(p, "fchmodat", 1, "/srv/copied");
+  ASSERT_EQ(whole.size(), 1u) << all_calls(p);
+  ASSERT_EQ(copied.size(), 1u) << all_calls(p);
+  ASSERT_EQ(marked.size(), 1u) << all_calls(p);
+  EXPECT_TRUE(contains(p.calls[marked[0]].guards, copied[0])) << all_calls(p);
+  const auto written = calls_with(p, "write", 0, "ret:openat:/srv/copied");
+  ASSERT_EQ(written.size(), 1u) << all_calls(p);
+  EXPECT_TRUE(p.calls[written[0]].raw);
+  EXPECT_TRUE(p.calls[written[0]].args[1].buffer_id.starts_with("stack:")) << "also where the pointer is made under a condition\n" << all_calls(p);
+  EXPECT_EQ(p.calls[written[0]].args[1].values, std::vector<std::string>{"${read:/srv/whole}"}) << all_calls(p);
+}
+
 INSTANTIATE_TEST_SUITE_P(Builds, EveryBuild, testing::ValuesIn(targets()),
                          [](const auto& target) { return std::string(target.param.name) + "_" + target.param.level; });
 

@@ -557,7 +557,10 @@ std::optional<State> Engine::library(State s, const std::string& name, const Mod
     return length_mark(buffer, taint);
   };
   const auto input_origin = [&](const Value* fd) -> std::string {
-    if (fd && fd->kind == Value::Kind::symbol && !tables_.symbol(fd->id).path.empty() && tables_.symbol(fd->id).path[0] != '@') return "read:" + tables_.symbol(fd->id).path;
+    if (!fd) return "input";
+    // Of a descriptor or an error's number, the descriptor.
+    for (const auto& v : fd->kind == Value::Kind::choice ? tables_.parts(fd->id) : std::vector<Value>{*fd})
+      if (v.kind == Value::Kind::symbol && !tables_.symbol(v.id).path.empty() && tables_.symbol(v.id).path[0] != '@') return "read:" + tables_.symbol(v.id).path;
     return "input";
   };
 

@@ -367,6 +367,11 @@ std::optional<State> Engine::syscall(State s, std::uint64_t site, const Frame& f
   std::reverse(saved.begin(), saved.end());
   for (const auto& [slot, v] : saved)
     if (slot != result_.slot) after->regs[slot] = v;
+  // MIPS and PowerPC say beside the result whether the call failed. That it did is followed where its result is tested.
+  if (const auto failed = elf_.machine == elf::Machine::mips ? code_.reg("a3") : elf_.machine == elf::Machine::ppc ? code_.reg("cr0") : CodeStore::Reg{}; failed.size != 0) {
+    if (failed.slot >= after->regs.size()) after->regs.resize(failed.slot + 1, {0, 0, 0, Value::Kind::symbol, 8});
+    after->regs[failed.slot] = constant(0, failed.size);
+  }
   return after;
 }
 
