@@ -4,7 +4,8 @@
 A fact counts as reported when the result holds, for the fact's own file, an effect, a finding's evidence or a finding that
   - stands at the fact's line or address, or
   - holds at least one of the fact's key words (from `expect`, five characters or more) in its words, object, target or peer.
-The file list, the coverage section and doubts never count. Run from the source root:
+A fact of the kind `component` counts when the result's components name its file with the fact's version, or, where the fact has
+none (a kernel module), name it at all. The file list, the coverage section and doubts never count. Run from the source root:
 
   python3 docs/facts/coverage.py --biopsy build/release/biopsy [--list-missed] [--write docs/facts/coverage.md] [--at-least PERCENT]
 
@@ -59,6 +60,16 @@ def told(result):
             yield name, None, None, finding["title"] + " " + finding["says"]
 
 
+def component_reported(fact, result):
+    for component in result.get("components", []):
+        if same_file(fact["path"], component.get("path", "")):
+            version = component.get("version", "")
+            wanted = re.findall(r"[0-9]+(?:\.[0-9a-z]+)+", fact["words"])
+            if not wanted or any(version == each for each in wanted):
+                return True
+    return False
+
+
 def same_file(fact_path, path):
     plain = lambda p: re.sub(r"^/\.(partition|container)-\d+", "", p.replace("!/", "!"))
     return plain(fact_path) == plain(path) or plain(path).endswith(plain(fact_path))
@@ -94,9 +105,10 @@ def main():
              "| image | facts | reported |", "| --- | --- | --- |"]
     missed, total = [], 0
     for device in sorted({fact["image"] for fact in facts}):
-        statements = list(told(scan(options.biopsy, device)))
+        result = scan(options.biopsy, device)
+        statements = list(told(result))
         mine = [fact for fact in facts if fact["image"] == device]
-        found = [fact for fact in mine if reported(fact, statements)]
+        found = [fact for fact in mine if reported(fact, statements) or (fact["kind"] == "component" and component_reported(fact, result))]
         missed += [fact for fact in mine if fact not in found]
         total += len(found)
         lines.append(f"| {device} | {len(mine)} | {len(found)} |")

@@ -10,8 +10,12 @@
 #include "app/analyse.h"
 #include "base/hash.h"
 #include "base/text.h"
+#include "derive/boot_loader.h"
+#include "derive/components.h"
 #include "derive/link.h"
+#include "derive/pages.h"
 #include "derive/programs.h"
+#include "derive/settings.h"
 #include "derive/tables.h"
 #include "rules/evaluate.h"
 #include "shell/boot.h"
@@ -151,8 +155,12 @@ result::Result scan_firmware(const unpack::Firmware& firmware, const std::vector
 
   // Read each program by itself, in workers. After this every program's effects and its depth are known.
   auto facts = analyse_programs(programs, files, options, progress, out);
-  for (auto& table : derive::facts_of_tables(firmware)) facts.push_back(std::move(table));
-  for (auto& table : derive::facts_of_starts(starts, derive::built_in_models())) facts.push_back(std::move(table));
+  derive::add_facts(facts, derive::facts_of_tables(firmware));
+  derive::add_facts(facts, derive::facts_of_starts(starts, derive::built_in_models()));
+  // What no program runs and still decides: settings, the pages of the web interface, the boot loader's environment.
+  derive::add_facts(facts, derive::facts_of_settings(firmware));
+  derive::add_facts(facts, derive::facts_of_pages(firmware, derive::built_in_models()));
+  derive::add_facts(facts, derive::facts_of_boot_loaders(firmware));
 
   // Join them to one graph: who starts whom, what flows where.
   auto linked = derive::link(std::move(facts), firmware.root, starts);
@@ -164,6 +172,7 @@ result::Result scan_firmware(const unpack::Firmware& firmware, const std::vector
   out.findings = std::move(judgement.findings);
   for (auto& missing : judgement.not_evaluated) out.coverage.not_evaluated.push_back(std::move(missing));
 
+  for (auto& component : derive::find_components(firmware)) out.components.push_back({component.name, component.version, component.kind, "", "", "", component.path, "", component.evidence});
   collect_endpoints(out);
   state_coverage(firmware, out);
   return out;

@@ -39,6 +39,10 @@ std::uint16_t default_port(std::string_view protocol) {
   return 0;
 }
 
+bool is_protected(std::string_view protocol) {
+  return protocol == "https" || protocol == "ftps" || protocol == "sftp" || protocol == "ssh" || protocol == "mqtts" || protocol == "wss" || protocol == "tls";
+}
+
 std::optional<effects::Endpoint> peer_of(const EffectModel& model, const Invocation& invocation, const Text* each) {
   std::optional<effects::Endpoint> peer;
   if (model.peer_from_endpoint) peer = invocation.endpoint;
@@ -85,6 +89,7 @@ Applied apply_model(const CommandModel& model, const Invocation& invocation) {
       for (const auto& [name, expression] : part.notes)
         if (const auto values = expression.evaluate(invocation, each); !values.empty()) effect.notes[name] = values.front().value;
       effect.data = part.data;
+      if (effect.peer && is_protected(effect.peer->protocol)) effect.notes["tls"] = "yes";
       out.effects.push_back(std::move(effect));
     }
   }

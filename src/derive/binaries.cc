@@ -7,6 +7,9 @@
 
 #include "base/hash.h"
 #include "base/text.h"
+#include "derive/binary_data.h"
+#include "derive/data_classes.h"
+#include "derive/doors.h"
 #include "derive/facts.h"
 #include "flow/flow.h"
 
@@ -120,12 +123,13 @@ bool is_user_device(std::string_view path) {
 
 class BinaryReader {
  public:
-  BinaryReader(ProgramFacts& facts, const flow::Program& program, const Models& models) : facts_(facts), program_(program), models_(models), effects_of_(program.calls.size()) {}
+  BinaryReader(ProgramFacts& facts, const flow::Program& program, const Models& models) : facts_(facts), program_(program), models_(models), data_(program), effects_of_(program.calls.size()) {}
 
   void read() {
     for (std::uint32_t i = 0; i < program_.calls.size(); ++i) read_call(i);
     connect();
     set_user_triggers();
+    add_doors();
   }
 
  private:
@@ -246,7 +250,9 @@ class BinaryReader {
       Applied applied = apply_model(model->second, invocation);
       for (Effect& effect : applied.effects) {
         if (effect.kind == Kind::make_executable && effect.object.resolved && (std::strtol(effect.object.value.c_str(), nullptr, 10) & 0111) == 0) continue;
-        add(i, std::move(effect));
+        set_data(i, effect);
+        const bool tells = effect.kind != Kind::print || !effect.data.empty();  // what it prints matters only by what it tells
+        if (tells) add(i, std::move(effect));
       }
       for (const Text& line : applied.shell_texts) run_shell(i, line);
     }
@@ -302,9 +308,9 @@ class BinaryReader {
         for (const auto a : effects_of_[from]) {
           const Effect& source = facts_.effects[a];
           const bool reads = source.kind == Kind::read && !source.notes.contains("flags") && !opens_file(call(from).callee);
-          if (source.kind != Kind::receive && source.kind != Kind::fetch && !reads) continue;
+          if (source.kind != Kind::receive && source.kind != Kind::fetch && source.kind != Kind::request && !reads) continue;
           for (const auto b : effects_of_[to])
-            if (a != b) facts_.edges.push_back({EffectId{a}, EffectId{b}, effects::EdgeKind::feeds, false, reads ? "what was read" : "what was received"});
+            if (a != b) facts_.edges.push_back({EffectId{a}, EffectId{b}, effects::EdgeKind::feeds, false, reads ? "what was read" : source.kind == Kind::request ? "a word of the request" : "what was received"});
         }
       for (const auto from : call(to).guards) {
         std::vector<std::uint32_t> tested{from};
@@ -316,6 +322,54 @@ class BinaryReader {
               if (a != b) facts_.edges.push_back({EffectId{a}, EffectId{b}, effects::EdgeKind::guards, false, "its result is tested"});
       }
     }
+  }
+
+  // Commands of a peer that reach a shell, with what is asked for before.
+  void add_doors() {
+    for (const Door& door : find_doors(program_)) {
+      Effect effect;
+      effect.kind = door.opens_shell ? Kind::open_shell : Kind::compare_constant;
+      if (door.opens_shell) effect.object.value = "a command of whoever connects";
+      else effect.object.value = "the header " + door.found_in;
+      if (door.port) effect.notes["port"] = std::to_string(door.port);
+      effect.notes["protocol"] = door.protocol;
+      effect.notes["listens"] = "yes";
+      if (!door.secret.empty()) {
+        effect.notes["secret"] = door.secret;
+        effect.notes["magic"] = "yes";
+        effect.notes["password"] = "constant";
+      }
+      add(door.call, std::move(effect));
+      Effect& added = facts_.effects.back();
+      added.triggers = {{Trigger::Kind::network_input, door.port ? fmt::format("{} port {}", door.protocol, door.port) : "what it receives"}};
+      if (door.compare == door.call) continue;
+      Effect asked;
+      asked.kind = Kind::compare_constant;
+      asked.object.value = "what was received";
+      asked.notes = {{"secret", door.secret}, {"magic", "yes"}};
+      const auto to = static_cast<std::uint32_t>(facts_.effects.size() - 1);
+      add(door.compare, std::move(asked));
+      facts_.edges.push_back({EffectId{to + 1}, EffectId{to}, effects::EdgeKind::guards, false, "a constant opens it"});
+    }
+  }
+
+  // Classes of data that leave the program at a call.
+  void set_data(std::uint32_t i, Effect& effect) const {
+    const auto& site = call(i);
+    std::size_t argument = 0;
+    if (effect.kind == Kind::send) argument = 1;
+    else if (effect.kind != Kind::print && effect.kind != Kind::log && effect.kind != Kind::write && effect.kind != Kind::upload) return;
+    if (effect.kind == Kind::write && (site.callee == "fopen" || site.callee == "open" || site.callee == "creat" || site.callee == "freopen")) return;
+    if (site.callee == "fwrite" || site.callee == "fputs") argument = 0;
+    const Carried carried = data_.carried_by(site, argument);
+    if (carried.classes.empty() || (!carried.by_names.empty() && effect.kind != Kind::send)) return;
+    effect.data = carried.classes;
+    std::string words;
+    for (const auto& one : carried.classes) words += (words.empty() ? "" : ", ") + std::string(data_class_words(one));
+    effect.notes["data"] = words;
+    if (carried.by_names.empty()) return;
+    effect.assumed = true;
+    effect.assumption = "what is sent is made by functions with these names: " + carried.by_names;
   }
 
   // What a key or a line of the operator decides, the operator starts.
@@ -334,32 +388,9 @@ class BinaryReader {
   ProgramFacts& facts_;
   const flow::Program& program_;
   const Models& models_;
+  DataReader data_;
   std::vector<std::vector<std::uint32_t>> effects_of_;  // per call
 };
-
-// Without code: command strings that a program which calls a shell holds. That they are run, and in which order, is assumed.
-void read_strings(ProgramFacts& facts, const elf::Binary& binary, const Models& models) {
-  if (!binary.has_import("system") && !binary.has_import("popen")) return;
-  static const std::regex directive("%[-+ #0]*[0-9]*(\\.[0-9]+)?(hh|h|ll|l|z)?[diouxXsc]");
-  for (const auto& [address, view] : binary.strings(8)) {
-    const std::string_view text = base::trim(view);
-    const auto first = base::split_words(text);
-    if (first.size() < 2 || text.size() > 600 || text.find("Usage") != std::string_view::npos || text.find('\n') != std::string_view::npos) continue;
-    const std::string name(first[0].substr(first[0].rfind('/') + 1));
-    if (!models.commands.contains(name)) continue;
-    const bool read_already = std::ranges::any_of(facts.effects, [&](const Effect& e) { return !e.assumed && e.site.words.find(text) != std::string::npos; });
-    if (read_already) continue;
-    const std::string line = std::regex_replace(std::string(text), directive, "$${arg}");
-    effects::Site site;
-    site.file = facts.program.path;
-    site.address = address;
-    site.words = std::string(text);
-    for (const auto i : add_command_line(facts, line, site, {{Trigger::Kind::unknown, "the code was not read"}}, models)) {
-      facts.effects[i].assumed = true;
-      facts.effects[i].assumption = "a command string of the program; that it is run, and in this order, was not followed in the code";
-    }
-  }
-}
 
 // The C library and its kin, by the first part of the soname: they offer calls and make none of their own accord.
 bool is_system_library(std::string_view soname) {
@@ -405,7 +436,7 @@ ProgramFacts facts_of_binary(base::ByteView bytes, std::string_view path, const 
   if (!program) {
     facts.program.depth_reason = program.error().message;
     facts.give_ups.push_back(program.error().message);
-    read_strings(facts, *binary, models);
+    add_string_facts(facts, *binary, models, true);
     return facts;
   }
   facts.program.depth = effects::Program::Depth::modelled;
@@ -419,7 +450,7 @@ ProgramFacts facts_of_binary(base::ByteView bytes, std::string_view path, const 
                  {"arguments", std::to_string(program->stats.arguments)}, {"resolved", std::to_string(program->stats.resolved)}};
   for (const auto& doubt : program->doubts) base::add_doubt(facts.doubts, doubt);
   BinaryReader(facts, *program, models).read();
-  if (unfinished) read_strings(facts, *binary, models);
+  add_string_facts(facts, *binary, models, unfinished);
   return facts;
 }
 

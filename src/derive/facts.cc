@@ -1,11 +1,40 @@
 // ProgramFacts to bytes and back (CBOR, RFC 8949), for the way from a worker and for the cache.
 #include "derive/facts.h"
 
+#include <algorithm>
+#include <map>
+
 #include "effects/json.h"
 
 namespace derive {
 
 using effects::Json;
+
+void add_facts(std::vector<ProgramFacts>& facts, std::vector<ProgramFacts> more) {
+  std::map<std::string, std::size_t> known;
+  for (std::size_t i = 0; i < facts.size(); ++i) known.emplace(facts[i].program.path, i);
+  for (ProgramFacts& one : more) {
+    const auto [place, fresh] = known.try_emplace(one.program.path, facts.size());
+    if (fresh) {
+      facts.push_back(std::move(one));
+      continue;
+    }
+    ProgramFacts& into = facts[place->second];
+    const auto base = static_cast<std::uint32_t>(into.effects.size());
+    for (auto& effect : one.effects) into.effects.push_back(std::move(effect));
+    for (auto edge : one.edges) {
+      edge.from.index += base;
+      edge.to.index += base;
+      into.edges.push_back(std::move(edge));
+    }
+    for (auto& trigger : one.program.triggers)
+      if (std::ranges::find(into.program.triggers, trigger) == into.program.triggers.end()) into.program.triggers.push_back(std::move(trigger));
+    if (one.program.depth > into.program.depth) {
+      into.program.depth = one.program.depth;
+      into.program.depth_reason = one.program.depth_reason;
+    }
+  }
+}
 
 std::string to_bytes(const ProgramFacts& facts) {
   Json json{{"program", effects::to_json(facts.program)}, {"effects", Json::array()}, {"edges", Json::array()}, {"give_ups", facts.give_ups}, {"doubts", Json::array()}, {"stats", facts.stats}};

@@ -21,6 +21,9 @@ struct ProgramFacts {
   std::map<std::string, std::string> stats;
 };
 
+// Joins `more` to `facts`: what is known of one path becomes one program.
+void add_facts(std::vector<ProgramFacts>& facts, std::vector<ProgramFacts> more);
+
 std::string to_bytes(const ProgramFacts& facts);  // CBOR
 base::Result<ProgramFacts> facts_from_bytes(std::string_view bytes);
 
@@ -34,6 +37,9 @@ std::vector<std::uint32_t> add_command_line(ProgramFacts& facts, std::string_vie
 
 // A program or library. `steps` bounds the analysis; what it did not reach is in give_ups.
 ProgramFacts facts_of_binary(base::ByteView bytes, std::string_view path, const Models& models, std::uint64_t steps);
+
+// What the strings of a program say (binary_strings.cc); `unfinished`: its code was not read to the end.
+void add_string_facts(ProgramFacts& facts, const elf::Binary& binary, const Models& models, bool unfinished);
 
 // One model applied: the effects that `invocation` has. Shell texts and programs that it runs are given back for the caller.
 struct Applied {

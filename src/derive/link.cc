@@ -192,7 +192,7 @@ class Linker {
     }
     if (login.empty()) return;
     for (auto& effect : out_.graph.effects)
-      if (effect.kind == Kind::account) {
+      if (effect.kind == Kind::account && !effect.notes.contains("way")) {
         effect.notes["login"] = "yes";
         effect.notes["login-by"] = login;
       }

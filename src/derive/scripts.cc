@@ -3,7 +3,9 @@
 #include <set>
 
 #include "base/text.h"
+#include "derive/data_classes.h"
 #include "derive/facts.h"
+#include "derive/settings.h"
 
 namespace derive {
 
@@ -133,9 +135,32 @@ class ScriptReader {
       effect.assumed = true;
       effect.assumption = command.function.empty() ? "nothing shows that this line is reached" : "nothing in this script calls this function";
     }
+    set_data(command, effect);
     if (command.pipe_id >= 0) effect.notes["pipe"] = std::to_string(command.pipe_position);
     effects_of_[command_index].push_back(static_cast<std::uint32_t>(facts_.effects.size()));
     facts_.effects.push_back(std::move(effect));
+  }
+
+  // Classes of data that leave the device or are written down: by the names in the command, and by its marks and prompts.
+  static void set_data(const shell::Command& command, Effect& effect) {
+    const bool asks = effect.kind == Kind::fetch && (effect.object.value.find('?') != std::string::npos || command.raw.find("?") != std::string::npos || command.raw.find("--post-data") != std::string::npos);
+    if (effect.kind != Kind::send && effect.kind != Kind::upload && effect.kind != Kind::log && effect.kind != Kind::print && !asks) return;
+    std::set<std::string> classes;
+    for (auto& one : data_classes_of_text(command.raw)) classes.insert(std::move(one));
+    std::string name;
+    for (const char c : command.raw + " ") {
+      const bool part = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+      if (part) name += c;
+      else if (!name.empty()) {
+        for (auto& one : data_classes_of_name(name)) classes.insert(std::move(one));
+        name.clear();
+      }
+    }
+    if (classes.empty()) return;
+    effect.data.assign(classes.begin(), classes.end());
+    std::string words;
+    for (const auto& one : classes) words += (words.empty() ? "" : ", ") + std::string(data_class_words(one));
+    effect.notes["data"] = words;
   }
 
   void read_redirects(std::uint32_t index, const shell::Command& command, Invocation& invocation) {
@@ -153,9 +178,52 @@ class ScriptReader {
     }
   }
 
+  // Settings that a script makes: `uci set a.b=c`, the here-documents of `uci batch` and `cat > FILE`, the search path.
+  void read_settings_of(std::uint32_t index, const shell::Command& command, const shell::Effective& effective) {
+    std::vector<Effect> found;
+    const auto take = [&](std::string_view text, std::uint32_t line) {
+      for (Effect& effect : effects_of_settings(read_settings(text), site_.file, line)) found.push_back(std::move(effect));
+    };
+    const bool configures = effective.name == "uci" || effective.name == "nvram" || effective.name == "cat" || effective.name == "tee";
+    if (configures && !site_.address)
+      for (const auto& redirect : command.redirects)
+        if (redirect.op.starts_with("<<") && !redirect.here_document.empty()) take(redirect.here_document, command.line);
+    if ((effective.name == "uci" || effective.name == "nvram") && effective.arguments.size() >= 2 && !site_.address) {
+      const auto& last = effective.arguments.back();
+      if (last.text.find('=') != std::string::npos) take(last.text, command.line - 1);
+    }
+    for (const auto& [name, value] : command.assignments)
+      if (name == "PATH") read_search_path(value.text, found);
+    if (effective.name == "export")
+      for (const auto& word : effective.arguments)
+        if (word.text.starts_with("PATH=")) read_search_path(std::string_view(word.text).substr(5), found);
+    for (Effect& effect : found) {
+      const auto site = effect.site;
+      if (effect.peer) effect.peer->provenance = Provenance::literal;
+      effect.object.provenance = Provenance::literal;
+      add(index, command, std::move(effect));
+      if (site.line) facts_.effects.back().site.line = site.line;
+      if (!site.words.empty()) facts_.effects.back().site.words = site.words;
+    }
+  }
+
+  // A directory before the system's own decides which program a name means.
+  static void read_search_path(std::string_view path, std::vector<Effect>& found) {
+    const auto first = path.substr(0, path.find(':'));
+    for (const auto own : {"/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"})
+      if (first == own) return;
+    if (!first.starts_with('/') || path.find(':') == std::string_view::npos) return;
+    Effect effect;
+    effect.kind = Kind::setting;
+    effect.object.value = std::string(first);
+    effect.notes = {{"topic", "search-path"}, {"says", "programs of this directory are run in place of the system's own"}, {"value", std::string(path)}};
+    found.push_back(std::move(effect));
+  }
+
   void read_command(const shell::Script& script, std::uint32_t index) {
     const shell::Command& command = script.commands[index];
     const shell::Effective effective = shell::effective_command(command);
+    read_settings_of(index, command, effective);
     if (effective.name == "cd") {
       const auto& words = effective.arguments;
       directory_.path = !words.empty() && words[0].resolved ? (words[0].text.starts_with('/') || !directory_.path.empty() ? base::normal_path(words[0].text, directory_.path) : "") : "";

@@ -1,50 +1,21 @@
 #include "derive/tables.h"
 
-#include <crypt.h>
-#include <fmt/format.h>
-#include <yaml-cpp/yaml.h>
-
 #include <algorithm>
 #include <cstring>
 #include <map>
 
 #include "base/hash.h"
 #include "base/text.h"
-#include "derive/embedded.h"
+#include "derive/passwords.h"
 
 namespace derive {
+
+using namespace std::string_view_literals;
 
 using effects::Effect;
 using effects::Kind;
 
 namespace {
-
-const std::vector<std::string>& published_passwords() {
-  static const std::vector<std::string> list = [] {
-    std::vector<std::string> out;
-    for (const auto& item : YAML::Load(std::string(embedded::passwords_yaml))["passwords"]) out.push_back(item.as<std::string>());
-    return out;
-  }();
-  return list;
-}
-
-// The published default that `hash` is of, by crypt(3). Slow methods (a parameter of rounds) are tried with fewer words.
-std::optional<std::string> cracked(const std::string& hash) {
-  crypt_data data{};
-  std::size_t tries = hash.starts_with("$5$") || hash.starts_with("$6$") || hash.starts_with("$y$") || hash.starts_with("$2") ? 24 : 400;
-  if (hash.find("rounds=") != std::string::npos) tries = 4;
-  for (const auto& word : published_passwords()) {
-    if (tries-- == 0) break;
-    const char* result = crypt_r(word.c_str(), hash.c_str(), &data);
-    if (result && hash == result) return word;
-  }
-  return std::nullopt;
-}
-
-bool is_hash(std::string_view field) {
-  if (field.starts_with('$')) return field.size() > 10;
-  return field.size() == 13 && field.find_first_of("*!:") == std::string_view::npos;  // DES, crypt(3)
-}
 
 bool refuses_logins(std::string_view shell) {
   return shell.ends_with("/false") || shell.ends_with("/nologin") || shell.ends_with("/sync") || shell.ends_with("/halt");
@@ -70,6 +41,21 @@ Effect account(const std::string& path, std::uint32_t line, std::string_view wor
   return effect;
 }
 
+void set_password(Effect& effect, const std::string& field) {
+  effect.notes["secret"] = field;
+  if (field.empty()) {
+    effect.notes["password"] = "none";
+    effect.notes["says"] = "an empty password";
+  } else if (!is_crypt_hash(field)) {
+    effect.notes["password"] = "odd";
+    effect.notes["says"] = "a text where the password's hash belongs; no login program would accept it";
+  } else {
+    const auto word = password_of_hash(field);
+    effect.notes["password"] = word ? (word->empty() ? "none" : "known") : "constant";
+    effect.notes["says"] = word ? (word->empty() ? "an empty password" : "a password from the list of published defaults") : "a password hash that every device shares";
+  }
+}
+
 // passwd(5) and shadow(5). `shells` holds what passwd says of each user; users without a line there may log in.
 void read_accounts(ProgramFacts& facts, std::string_view text, const std::map<std::string, std::string, std::less<>>& shells) {
   std::uint32_t number = 0;
@@ -80,42 +66,59 @@ void read_accounts(ProgramFacts& facts, std::string_view text, const std::map<st
     const auto shell = shells.find(fields[0]);
     if (shell != shells.end() && refuses_logins(shell->second)) continue;
     const std::string field(fields[1]);
+    const bool locked = field.starts_with('*') || field.starts_with('!') || field == "x" || field == "NP" || field == "NONE";
+    if (locked) continue;  // or the hash is in shadow
     Effect effect = account(facts.program.path, number, line, fields[0]);
-    effect.notes["secret"] = field;
-    if (field.empty()) {
-      effect.notes["password"] = "none";
-      effect.notes["says"] = "an empty password";
-    } else if (is_hash(field)) {
-      const auto word = cracked(field);
-      effect.notes["password"] = word ? (word->empty() ? "none" : "known") : "constant";
-      effect.notes["says"] = word ? (word->empty() ? "an empty password" : "a password from the list of published defaults") : "a password hash that every device shares";
-    } else {
-      continue;  // locked, or the hash is in shadow
-    }
+    set_password(effect, field);
     facts.effects.push_back(std::move(effect));
   }
 }
 
-std::string_view key_kind(std::string_view text) {
-  const auto at = text.find("-----BEGIN ");
-  if (at == std::string_view::npos) return {};
-  const auto head = text.substr(at, 64);
-  if (head.find("PRIVATE KEY-----") == std::string_view::npos) return {};
-  return text.find("-----END", at) == std::string_view::npos ? std::string_view{} : std::string_view("private");
-}
+std::uint32_t line_at(std::string_view text, std::size_t at) { return static_cast<std::uint32_t>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n') + 1); }
 
-void read_key(ProgramFacts& facts, std::string_view text) {
-  const auto at = text.find("-----BEGIN ");
+Effect key(const std::string& file, std::string_view text, std::size_t at, const char* kind, std::string says) {
   Effect effect;
   effect.kind = Kind::key_material;
-  effect.site.file = facts.program.path;
-  effect.site.line = static_cast<std::uint32_t>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n') + 1);
-  effect.site.words = std::string(text.substr(at, text.find('\n', at) - at));
-  effect.notes["key"] = "private";
-  const bool locked = text.find("ENCRYPTED", at) != std::string_view::npos;
-  effect.notes["says"] = locked ? "it is itself encrypted" : "PEM, not encrypted";
-  effect.notes["password"] = "constant";
-  facts.effects.push_back(std::move(effect));
+  effect.site.file = file;
+  effect.site.line = line_at(text, at);
+  effect.site.words = std::string(text.substr(at, std::min<std::size_t>(text.find('\n', at) - at, 200)));
+  effect.notes["key"] = kind;
+  effect.notes["says"] = std::move(says);
+  return effect;
+}
+
+// PEM (RFC 7468) private keys, whatever stands before them; the public key that usign and signify trust; authorized_keys.
+void read_keys(ProgramFacts& facts, std::string_view text) {
+  for (auto at = text.find("-----BEGIN "); at != std::string_view::npos; at = text.find("-----BEGIN ", at + 1)) {
+    const std::string_view label = text.substr(at + 11, 40);
+    const auto end = label.find("PRIVATE KEY-----");
+    if (end == std::string_view::npos || label.substr(0, end).find('-') != std::string_view::npos || text.find("-----END", at) == std::string_view::npos) continue;
+    // A program's own constant has no key after it.
+    const auto content = text.substr(std::min(at + 11 + end + 16, text.size()), 64);
+    const auto start = content.find_first_not_of("\r\n\\n");
+    if (start == 0 || start == std::string_view::npos || content.substr(start, 4).find_first_of("-% \0"sv) != std::string_view::npos) continue;
+    const bool locked = text.substr(at, 200).find("ENCRYPTED") != std::string_view::npos;
+    Effect effect = key(facts.program.path, text, at, "private", locked ? "it is itself encrypted" : "PEM, not encrypted");
+    effect.notes["password"] = "constant";
+    facts.effects.push_back(std::move(effect));
+    if (facts.effects.size() > 50) return;
+  }
+  if (text.starts_with("untrusted comment: ") && base::lower(text.substr(0, 200)).find("public key") != std::string::npos)
+    facts.effects.push_back(key(facts.program.path, text, 0, "public", "a key whose signatures are accepted"));
+}
+
+void read_authorized_keys(ProgramFacts& facts, std::string_view text) {
+  for (std::size_t at = 0; at < text.size() && facts.effects.size() < 50;) {
+    const auto end = std::min(text.find('\n', at), text.size());
+    const auto line = base::trim(text.substr(at, end - at));
+    const bool is_key = line.find("ssh-rsa AAAA") != std::string_view::npos || line.find("ssh-dss AAAA") != std::string_view::npos || line.find("ssh-ed25519 AAAA") != std::string_view::npos || line.find("ecdsa-sha2-") != std::string_view::npos;
+    if (is_key && !line.starts_with('#')) {
+      Effect effect = key(facts.program.path, text, at, "authorized", "whoever holds the other half of this key may log in");
+      effect.notes["password"] = "constant";
+      facts.effects.push_back(std::move(effect));
+    }
+    at = end + 1;
+  }
 }
 
 }  // namespace
@@ -137,10 +140,13 @@ std::vector<ProgramFacts> facts_of_tables(const unpack::Firmware& firmware) {
       ProgramFacts facts = table(node.path, bytes);
       read_accounts(facts, base::as_text(bytes), shells);
       if (!facts.effects.empty()) out.push_back(std::move(facts));
-    } else if (!key_kind(base::as_text(bytes)).empty()) {
+    } else {
+      const auto text = base::as_text(bytes);
+      if (text.find("PRIVATE KEY-----") == std::string_view::npos && !text.starts_with("untrusted comment: ") && !name.starts_with("authorized_keys")) continue;
       ProgramFacts facts = table(node.path, bytes);
-      read_key(facts, base::as_text(bytes));
-      out.push_back(std::move(facts));
+      read_keys(facts, text);
+      if (name.starts_with("authorized_keys")) read_authorized_keys(facts, text);
+      if (!facts.effects.empty()) out.push_back(std::move(facts));
     }
   }
   return out;

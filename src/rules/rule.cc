@@ -86,7 +86,7 @@ std::vector<Example> examples(const YAML::Node& node) {
 }
 
 Rule rule_from(const YAML::Node& node) {
-  only(node, {"id", "title", "class", "cwe", "needs", "flow", "effect", "with", "ours", "nursery", "says", "advice", "misses", "cries_wolf", "hits", "clean"});
+  only(node, {"id", "title", "class", "cwe", "needs", "flow", "effect", "with", "ours", "nursery", "says", "advice", "misses", "cries_wolf", "hits", "clean", "stories"});
   Rule rule;
   rule.id = node["id"].as<std::string>();
   rule.title = node["title"].as<std::string>();
@@ -118,7 +118,8 @@ Rule rule_from(const YAML::Node& node) {
   rule.cries_wolf = node["cries_wolf"].as<std::string>();
   rule.hits = examples(node["hits"]);
   rule.clean = examples(node["clean"]);
-  if (!rule.nursery && (rule.hits.empty() || rule.clean.empty())) throw Wrong{"a rule outside the nursery needs examples under hits and clean"};
+  rule.stories = list(node["stories"]);
+  if (!rule.nursery && rule.stories.empty() && (rule.hits.empty() || rule.clean.empty())) throw Wrong{"a rule outside the nursery needs examples under hits and clean, or stories"};
   return rule;
 }
 

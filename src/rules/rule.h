@@ -48,6 +48,7 @@ struct Rule {
   bool nursery = false;                         // unproven: listed as info only
   std::string says, advice, misses, cries_wolf, severity_note;
   std::vector<Example> hits, clean;
+  std::vector<std::string> stories;             // cases in lab/stories in place of examples: programs do not fit into a text
   std::string file;                             // its name, for messages
 };
 

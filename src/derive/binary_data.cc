@@ -1,0 +1,50 @@
+#include "derive/binary_data.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "derive/data_classes.h"
+
+namespace derive {
+
+DataReader::DataReader(const flow::Program& program) : program_(program) {}
+
+Carried DataReader::carried_by(const flow::CallSite& call, std::size_t argument) const {
+  std::set<std::string> classes;
+  for (std::size_t i = argument; i < call.args.size(); ++i)
+    for (const auto& value : call.args[i].values)
+      for (auto& found : data_classes_of_text(value)) classes.insert(std::move(found));
+  if (classes.contains("identity") || (!classes.empty() && call.callee != "send" && call.callee != "sendto" && call.callee != "write" && call.callee != "SSL_write")) return {{classes.begin(), classes.end()}, ""};
+
+  // A frame in bytes says nothing; the functions that make it do. Those on the way to the call, three steps up, and the
+  // ones that they call.
+  std::map<std::string, const flow::Function*, std::less<>> by_name;
+  std::map<std::uint64_t, const flow::Function*> by_address;
+  for (const auto& function : program_.functions) {
+    if (function.named) by_name.emplace(function.name, &function);
+    by_address.emplace(function.address, &function);
+  }
+  std::set<std::string> told;
+  const auto ask = [&](const flow::Function& function) {
+    if (!function.named || !function.library.empty() || function.name == call.callee) return;
+    for (auto& found : data_classes_of_name(function.name))
+      if (is_patient_data(found) || found == "location") {
+        classes.insert(std::move(found));
+        told.insert(function.name);
+      }
+  };
+  std::size_t steps = 0;
+  for (auto step = call.reached_from.rbegin(); step != call.reached_from.rend() && steps < 3; ++step, ++steps) {
+    const auto function = by_name.find(*step);
+    if (function == by_name.end() || *step == "main") break;
+    ask(*function->second);
+    for (const auto callee : function->second->calls)
+      if (const auto called = by_address.find(callee); called != by_address.end()) ask(*called->second);
+  }
+  Carried out{{classes.begin(), classes.end()}, ""};
+  for (const auto& name : told) out.by_names += (out.by_names.empty() ? "" : ", ") + name;
+  return out;
+}
+
+}  // namespace derive
