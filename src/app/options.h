@@ -23,6 +23,7 @@ struct ScanOptions {
   std::string accept;
   std::vector<std::string> captures;    // of the scanned device
   bool scan_carried = false;            // of a capture
+  std::vector<std::string> canaries;    // strings planted at the device, to be looked for in its traffic
   unsigned jobs = 2;
   bool cache = true, quiet = false, show_secrets = false;
   std::string date;
