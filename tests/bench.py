@@ -87,8 +87,9 @@ def write(part, lines):
         if line.startswith("## "):
             name = line[3:]
         parts.setdefault(name, []).append(line)
-    parts[part] = lines + [""]
-    page.write_text("\n".join(line for one in sorted(parts, key=bool) for line in parts[one]).rstrip("\n") + "\n")
+    parts[part] = lines
+    text = ["\n".join(parts[one]).rstrip("\n") for one in sorted(parts, key=bool)]
+    page.write_text("\n\n".join(text) + "\n")
 
 
 def machine():
