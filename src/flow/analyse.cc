@@ -26,6 +26,7 @@ Engine::Engine(const elf::Binary& binary, const sleigh::Machine& machine, sleigh
   if (!machine.link.empty()) link_ = code_.reg(machine.link);
   if (!machine.global.empty()) global_ = code_.reg(machine.global);
   if (machine.delay_slots) t9_ = code_.reg("t9");
+  if (machine.mode_switch) mode_ = code_.reg("TB");
   sys_number_ = code_.reg(machine.syscall_number);
   global_value_ = binary.mips_gp;
   for (std::uint64_t i = 0; i < 65536; ++i) {
@@ -37,6 +38,7 @@ Engine::Engine(const elf::Binary& binary, const sleigh::Machine& machine, sleigh
 }
 
 Program Engine::run() {
+  if (elf_.is_static) start_bench();
   find_starts();
   if (elf_.is_stripped) scan_calls();
   const auto drain = [&] {
@@ -49,10 +51,13 @@ Program Engine::run() {
   };
   drain();
   if (elf_.is_stripped) scan_prologues(), drain();
-  // In a static program the function that makes {"sh", "-c", command} and runs "/bin/sh" is what system() and popen() end in.
-  if (elf_.is_static)
+  if (bench_) recognise_library();
+  // Where the trials found no way to run a command: the function that makes {"sh", "-c", command} and runs "/bin/sh" is what
+  // system() and popen() end in.
+  const bool runs = std::any_of(recognised_.begin(), recognised_.end(), [](const auto& r) { return r.second == "system" || r.second == "popen"; });
+  if (elf_.is_static && !runs)
     for (const auto& [entry, body] : bodies_)
-      if (body->names_shell && body->names_option) recognised_.emplace(entry, "system");
+      if (body->names_shell && body->names_option && recognised_.emplace(entry, "system").second) helpers_.insert(entry);
   relevance();
 
   const auto share = [&](std::uint64_t most) { root_limit_ = std::min(budget_.steps, steps_ + most); };
@@ -91,7 +96,13 @@ Program Engine::run() {
         if (c != entry) ++callers[c];
   const auto pass = [&](const auto& wanted, const char* kind) {
     for (const auto entry : std::set<std::uint64_t>(relevant_)) {
-      if (covered_.contains(entry) || !wanted(entry)) continue;
+      if (covered_.contains(entry) || covered_blocks_.contains(entry) || !wanted(entry)) continue;
+      // What lies mostly in functions that have been seen is no function of its own: a start that was none, or code before
+      // one, after a call that never returns.
+      const Body& body = *bodies_.at(entry);
+      const auto seen = std::count_if(body.blocks.begin(), body.blocks.end(), [&](const Block& b) { return covered_blocks_.contains(b.start); });
+      if (static_cast<std::size_t>(seen) * 2 > body.blocks.size()) continue;
+      if (body.insn_count <= 16 && covered_.contains(body.falls_into)) continue;
       if (steps_ >= budget_.steps) {
         out_of_budget_ = true;
         return;

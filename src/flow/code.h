@@ -51,6 +51,8 @@ struct Body {  // a function's code
   std::vector<std::uint64_t> code_pointers;  // entries whose address it takes, sorted
   bool returns = true, building = false;
   bool raw_syscall = false;
+  std::uint64_t falls_into = 0;           // the function that its end runs into; 0: none
+  bool names_texts = false;               // hands over texts of its own
   bool names_shell = false, names_option = false;  // hands over "/bin/sh", "-c"
   std::uint32_t insn_count = 0;
 };

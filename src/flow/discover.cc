@@ -51,7 +51,7 @@ void Engine::find_starts() {
       slot.value = (r.symbol.empty() ? 0 : r.value) + static_cast<std::uint64_t>(r.implicit && !r.symbol.empty() ? 0 : r.addend);
       slot.value &= mask_of(word_);
     }
-    slots_.emplace(r.address, std::move(slot));
+    slots_.emplace(r.address, std::move(slot));  // what the start filled in stays
   }
   for (const auto& s : elf_.symbols)
     if (s.defined && s.kind == elf::Symbol::Kind::function) add_start(s.address, s.thumb);
@@ -77,6 +77,7 @@ void Engine::find_starts() {
 }
 
 void Engine::scan_calls() {
+  std::map<std::uint64_t, std::pair<int, int>> counted;  // target -> votes for ARM, for Thumb
   const bool thumb_seen = std::any_of(starts_.begin(), starts_.end(), [](const auto& s) { return s.second; });
   const bool arm_seen = std::any_of(starts_.begin(), starts_.end(), [](const auto& s) { return !s.second; });
   for (const auto& s : elf_.segments) {
@@ -84,7 +85,7 @@ void Engine::scan_calls() {
     const auto code = base::clipped(elf_.file, s.offset, s.file_size);
     const auto word_order = elf_.machine == elf::Machine::arm && machine_.table == "ARM7_le" ? base::ByteOrder::little : elf_.order;
     const auto votes = [&](std::uint64_t target, bool thumb) {
-      if (code_target(target)) add_start(target, thumb);
+      if (code_target(target)) ++(thumb ? counted[target].second : counted[target].first);
     };
     switch (elf_.machine) {
       case elf::Machine::arm:
@@ -134,6 +135,7 @@ void Engine::scan_calls() {
       default: break;  // variable-length code: calls are found by lifting
     }
   }
+  for (const auto& [target, count] : counted) add_start(target, count.second > count.first);
 }
 
 // Beginnings that nothing calls by name: a prologue right where no known function reaches.
@@ -190,6 +192,7 @@ State Engine::fresh_state(const Body* body) {
     for (std::uint64_t i = 0; i < 8; ++i)
       s.store_value({0, stack_top_ + machine_.stack_arguments + i * word_},
                     tables_.keyed(fmt::format("arg {}", i), {Symbol::Kind::param, fmt::format("arg:{}", i)}, word_), word_, big_);
+  if (mode_.size != 0 && body) set(mode_, constant(body->thumb ? 1 : 0, 1));
   if (t9_.size != 0 && body) set(t9_, constant(body->entry, word_));
   if (global_.size != 0 && global_value_ != 0) set(global_, constant(global_value_, word_));
   // x86: the direction flag is clear, as the ABIs ask.
@@ -203,6 +206,8 @@ State Engine::fresh_state(const Body* body) {
 void Engine::note_code_pointer(Body& body, const Value& v) {
   if (elf_.is_static && v.off >= 0x1000) {
     const auto text = elf_.view(v.off, 8);
+    if (const auto all = elf_.c_string(v.off, 256); !body.names_texts && all && all->size() >= 4 && !elf_.is_code(v.off))
+      body.names_texts = *all != "/bin/sh" && std::all_of(all->begin(), all->end(), [](char c) { return (c >= 32 && c < 127) || c == '\n'; });
     if (!text.empty()) {
       body.names_shell |= base::as_text(text) == std::string_view("/bin/sh\0", 8);
       body.names_option |= base::as_text(text).substr(0, 3) == std::string_view("-c\0", 3);
@@ -265,6 +270,7 @@ void Engine::build(Body& body, int depth) {
   constexpr std::size_t limit = 60000;
 
   const auto after_call = [&](State& s) {
+    if (mode_.size != 0 && mode_.slot < s.regs.size()) s.regs[mode_.slot] = constant(body.thumb ? 1 : 0, 1);
     set_result(s, tables_.keyed("result", {Symbol::Kind::result, "unknown"}, word_));
   };
   const auto call_target = [&](State& s, const Value& target) -> bool {  // false: never returns
@@ -287,6 +293,7 @@ void Engine::build(Body& body, int depth) {
       const std::uint64_t entry = machine_.mode_switch ? t.off & ~std::uint64_t{1} : t.off;
       calls.insert(entry);
       bool thumb = body.thumb;
+      if (mode_.size != 0 && mode_.slot < s.regs.size() && s.regs[mode_.slot].is_const()) thumb = (s.regs[mode_.slot].off & 1) != 0;
       if (machine_.mode_switch && t.kind == Value::Kind::constant && (t.off & 1) != 0) thumb = true;
       if (const auto known = starts_.find(entry); known != starts_.end()) thumb = known->second;
       add_start(entry, thumb);
@@ -314,6 +321,7 @@ void Engine::build(Body& body, int depth) {
     while (!seen.contains(address) && seen.size() < limit) {
       if (address != body.entry && is_start(address)) {  // fell into the next function
         calls.insert(address);
+        body.falls_into = address;
         returns = true;
         break;
       }
@@ -376,6 +384,7 @@ void Engine::build(Body& body, int depth) {
               if (call_target(e.state, constant(target | (machine_.mode_switch && e.target.off & 1), word_))) returns = true;
               break;
             }
+            returns |= elf_.machine == elf::Machine::arm && target >= 0xFFFF0F00;  // the kernel's helpers
             if (!code_target(target) || (target < body.entry ? body.entry - target : target - body.entry) > far) break;
             edges[address].push_back(target);
             if (!seen.contains(target)) todo.emplace_back(target, std::move(e.state));
@@ -386,7 +395,8 @@ void Engine::build(Body& body, int depth) {
             split = true;
             std::vector<std::uint64_t> targets;
             if (e.target.is_const()) {
-              if (e.target.off == 0xFFFF0) { returns = true; break; }
+              // Back to the caller, or into memory that is not the program's: the kernel's helpers on old ARM.
+              if (e.target.off == 0xFFFF0 || (!elf_.segment_of(e.target.off) && !import_at(e.target.off))) { returns = true; break; }
               targets.push_back(e.target.off);
             } else if (e.target.kind == Value::Kind::choice) {
               std::uint64_t limit_entries = 64;

@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "flow/bench.h"
 #include "flow/code.h"
 #include "flow/flow.h"
 #include "flow/models.h"
@@ -108,6 +109,11 @@ class Engine {
   void relevance();
   void give_up(const std::string& what, std::uint64_t address);
 
+  // library_found.cc: which functions of a static program are the C library's
+  void start_bench();
+  bool in_library(std::uint64_t entry) const { return library_low_ != 0 && entry >= library_low_; }
+  void recognise_library();
+
   // library.cc
   std::optional<State> library(State s, const std::string& name, const Model& model, const std::vector<int>& skip,
                                std::uint64_t site, const Frame& frame, bool raw);
@@ -129,6 +135,7 @@ class Engine {
   Tables tables_;
   PageStore pages_;
   CodeStore code_;
+  std::unique_ptr<Bench> bench_;  // of a static program
   std::vector<Value> temps_;
   bool big_;
   std::uint8_t word_;
@@ -145,13 +152,15 @@ class Engine {
   };
   std::unordered_map<std::uint64_t, Slot> slots_;             // relocated word -> what it holds
   std::unordered_map<std::uint64_t, std::string> recognised_;  // entry -> library function (static programs)
-  std::set<std::uint64_t> relevant_, covered_;
+  std::set<std::uint64_t> helpers_;       // of those, what system() and popen() share: the command may be any of its first three
+  std::uint64_t library_low_ = 0;         // where the C library's code begins in a static program
+  std::set<std::uint64_t> relevant_, covered_, covered_blocks_;
   std::set<std::uint64_t> address_taken_;
   std::set<std::string> user_syscalls_;
   std::vector<bool> is_syscall_op_;
 
   std::vector<CodeStore::Reg> arg_regs_, sys_args_;
-  CodeStore::Reg result_, stack_, link_, global_, sys_number_, t9_;
+  CodeStore::Reg result_, stack_, link_, global_, sys_number_, t9_, mode_;
   std::uint64_t global_value_ = 0;
 
   std::vector<CallSite> calls_;

@@ -428,6 +428,7 @@ void Engine::run_from(State s, std::size_t i, const Insn& insn, const Frame& fra
   std::uint16_t condition = 0;
   std::uint64_t written = 0;  // temporaries that had a value before the condition
   std::uint64_t guard = 0;
+  bool forked = false;
   while (i < insn.ops) {
     ++steps_;
     if (++guard > 200000 || steps_ > budget_.steps) {
@@ -439,11 +440,14 @@ void Engine::run_from(State s, std::size_t i, const Insn& insn, const Frame& fra
     switch (op.op) {
       case Op::BRANCH:
         if (op.where[1] == Where::constant) {
+          // A search for a bit in something unknown (bsf): the way out has been taken, and would be again.
+          if (forked && extend(op.at[1], op.size[1]) < 0) return;
           i += static_cast<std::size_t>(static_cast<std::int64_t>(extend(op.at[1], op.size[1])));
           continue;
         }
         if (op.at[1] == insn.address && !insn.falls) { out.push_back({Exit::Kind::jump, constant(op.at[1], word_), std::move(s)}); return; }
-        if (op.at[1] == insn.address) { i = 0; continue; }  // a repeated string operation
+        if (op.at[1] == insn.address && !light_ && guard < 100'000) { i = 0; continue; }  // a repeated string operation
+        if (op.at[1] == insn.address) { out.push_back({Exit::Kind::next, {}, std::move(s)}); return; }
         out.push_back({Exit::Kind::jump, constant(op.at[1], word_), std::move(s)});
         return;
       case Op::CBRANCH: {
@@ -486,6 +490,7 @@ void Engine::run_from(State s, std::size_t i, const Insn& insn, const Frame& fra
         };
         State other(s);
         decide(other, true), decide(s, false);
+        forked = true;
         if (relative || skips) {
           if (there >= insn.ops) out.push_back({Exit::Kind::next, {}, std::move(other)});
           else {

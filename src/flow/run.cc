@@ -19,7 +19,8 @@ void Engine::give_up(const std::string& what, std::uint64_t address) {
 }
 
 std::optional<State> Engine::invoke(const Body& body, State state, Frame& frame) {
-  covered_.insert(body.entry);
+  if (covered_.insert(body.entry).second)
+    for (const auto& b : body.blocks) covered_blocks_.insert(b.start);  // a start found late may lie inside
   frame.body = &body;
   const std::size_t n = body.blocks.size();
   if (n == 0) return state;
@@ -208,7 +209,7 @@ std::optional<State> Engine::call_one(State s, const Value& target, std::uint64_
       if (const auto known = recognised_.find(entry); known != recognised_.end()) {
         import = known->second;
         // popen's helper takes the command third: the first argument that is a text stands for it.
-        for (std::size_t i = 0; i < 3 && i < arg_regs_.size(); ++i) {
+        for (std::size_t i = 0; helpers_.contains(entry) && i < 3 && i < arg_regs_.size(); ++i) {
           const Value v = argument(s, i);
           const auto texts = texts_at(s, v, 1024);
           const bool text = !texts.empty() && texts[0].text.size() >= 2 && !texts[0].text.starts_with("${") &&
@@ -236,6 +237,12 @@ std::optional<State> Engine::call_one(State s, const Value& target, std::uint64_
 
   if (frame.main_entry && !body && !import.empty() && import.find("start_main") == std::string::npos && import.find("main") != std::string::npos)
     import = "__libc_start_main";
+  if (frame.main_entry && body && bench_) {  // where main is was seen when the program was started
+    const Value main = constant(bench_->main(), word_);
+    if (!arg_regs_.empty()) s.regs[arg_regs_[0].slot] = main, s.regs[arg_regs_[0].slot].size = arg_regs_[0].size;
+    else store(s, binary(sleigh::Op::INT_ADD, s.regs[stack_.slot], constant(machine_.stack_arguments, word_), word_, word_), main, word_);
+    import = "__libc_start_main", body = nullptr;
+  }
   if (frame.main_entry && body && !tail) {
     const Value first = argument(s, 0);
     if (first.is_const() && code_target(first.off) && body->insn_count > 8) import = "__libc_start_main", body = nullptr;
@@ -271,7 +278,8 @@ std::optional<State> Engine::call_one(State s, const Value& target, std::uint64_
   bool recursive = false;
   for (const Frame* f = &frame; f; f = f->caller) recursive |= f->body == body;
   const bool relevant = relevant_.contains(body->entry);
-  const bool small = body->insn_count < 400;
+  const bool library = in_library(body->entry);
+  const bool small = body->insn_count < (library ? 120 : 400);
   auto& count = inlined_[body->entry];
   const bool inline_it = depth < max_depth && !recursive && steps_ < root_limit_ && (relevant ? count < 120 : small && count < 600);
   if (!inline_it) {
@@ -289,7 +297,7 @@ std::optional<State> Engine::call_one(State s, const Value& target, std::uint64_
   inner.depth = depth;
   inner.context = (frame.context ^ site) * 0x9E3779B97F4A7C15u;
   const std::uint64_t limit = root_limit_;
-  if (!relevant) root_limit_ = std::min(root_limit_, steps_ + (elf_.is_static ? 20'000 : 150'000));
+  if (!relevant) root_limit_ = std::min(root_limit_, steps_ + (library ? 4'000 : elf_.is_static ? 20'000 : 150'000));
   const auto saved = temps_;
   State before(s);
   auto after = invoke(*body, std::move(s), inner);
@@ -328,6 +336,8 @@ std::optional<State> Engine::syscall(State s, std::uint64_t site, const Frame& f
   }
   std::string name;
   if (number.is_const()) name = syscall_name(elf_.machine, static_cast<std::uint32_t>(number.off));
+  if (name == "clone") name = "fork";  // clone(2) continues where it is called, clone(3) in a function
+  if (name == "wait4") name = "waitpid";
   if (name == "socketcall" && args[0].is_const()) {
     static constexpr const char* calls[] = {"", "socket", "bind", "connect", "listen", "accept", "", "", "", "send", "recv",
                                             "sendto", "recvfrom", "shutdown", "setsockopt", "", "sendmsg", "recvmsg"};
@@ -383,10 +393,10 @@ void Engine::relevance() {
   };
   static const std::set<std::string> quiet = {"", "text", "log", "memory", "time", "compare"};
   for (const auto& [entry, body] : bodies_) {
+    if (in_library(entry)) continue;  // what it does is known from outside, or not at all
     for (const auto c : body->calls) callers[c].push_back(entry);
     for (const auto c : body->code_pointers) callers[c].push_back(entry);
-    // A C library linked in is full of system calls; where its system() was recognised, only what leads there is followed far.
-    bool hit = body->raw_syscall && recognised_.empty();
+    bool hit = body->raw_syscall;
     std::vector<int> skip;
     for (const auto& name : body->imports) {
       const auto* m = model_for(name, skip);

@@ -1,0 +1,65 @@
+// The C library inside a static program: from main downwards every function that is called is put to the trials; what behaves
+// like a library function is taken as one and not looked into, what does not is looked into.
+#include <algorithm>
+
+#include "flow/bench.h"
+#include "flow/engine.h"
+#include "flow/recognise.h"
+
+namespace flow {
+
+void Engine::start_bench() {
+  if (elf_.type == 1 || !elf_.is_code(machine_.mode_switch ? elf_.entry & ~std::uint64_t{1} : elf_.entry)) return;
+  bench_ = std::make_unique<Bench>(elf_, machine_, translator_, code_);
+  const bool started = bench_->start(3'000'000);
+  if (bench_->main() == 0) {
+    bench_.reset();
+    return;
+  }
+  if (!started) return;
+  // Words that the start filled in: what an indirect function resolved to.
+  for (const auto& s : elf_.segments) {
+    if (!s.writable) continue;
+    for (std::uint64_t at = (s.address + word_ - 1) & ~std::uint64_t{word_ - 1u}; at + word_ <= s.address + s.file_size; at += word_) {
+      const std::uint64_t now = bench_->load_word(at);
+      if (now == 0 || !code_target(now) || elf_.word(at).value_or(now) == now) continue;
+      slots_[at] = {false, {}, now};
+    }
+  }
+}
+
+void Engine::recognise_library() {
+  Bench& bench = *bench_;
+  const std::uint64_t marked = machine_.mode_switch ? ~std::uint64_t{1} : ~std::uint64_t{0};
+  Recogniser recogniser(bench);
+  std::set<std::uint64_t> tried;
+  const std::uint64_t low = library_low_ = bench.library_start() > (bench.main() & marked) ? bench.library_start() : ~std::uint64_t{0};
+  const std::uint64_t most = bench.used() + 60'000'000;
+  for (int round = 0; round < 2; ++round) {
+    std::vector<std::uint64_t> todo = {bench.main() & marked};
+    for (const auto f : elf_.init_functions) todo.push_back(f & marked);
+    std::set<std::uint64_t> seen(todo.begin(), todo.end());
+    for (std::size_t i = 0; i < todo.size() && bench.used() < most; ++i) {
+      const Body* body = body_at(todo[i], false);
+      if (!body) continue;
+      std::vector<std::uint64_t> next(body->calls);
+      next.insert(next.end(), body->code_pointers.begin(), body->code_pointers.end());
+      for (const auto c : next) {
+        if (!seen.insert(c).second || recognised_.contains(c)) continue;
+        const Body* callee = body_at(c, false);
+        if (!callee || callee->blocks.empty()) continue;
+        std::vector<int> skip;
+        if (const auto* symbol = elf_.function_at(c); symbol && model_for(symbol->name, skip)) continue;
+        std::string name;
+        if (tried.insert(c).second) name = recogniser.name_of(c, callee->thumb, callee->names_texts && !callee->names_shell);
+        else if (!callee->names_texts) name = recogniser.stream_function(c, callee->thumb);
+        if (name.empty() && (c < low || (callee->insn_count <= 3 && callee->calls.size() == 1))) todo.push_back(c);
+        else if (name.empty()) continue;
+        else recognised_[c] = name;
+      }
+    }
+    if (!recogniser.has_streams()) break;
+  }
+}
+
+}  // namespace flow

@@ -1,0 +1,55 @@
+// A function's entry in, the library function that it behaves like out: it is run on made-up arguments and held to what C and
+// POSIX say that the function does. Names, sizes and instruction patterns play no part, so that compilers and C libraries may
+// differ as they like.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "flow/bench.h"
+
+namespace flow {
+
+class Recogniser {
+ public:
+  explicit Recogniser(Bench& bench) : bench_(bench) {}
+  // `names_texts`: the function hands over texts of its own, as a library's simple functions do not. Empty: none that we know.
+  std::string name_of(std::uint64_t entry, bool thumb, bool names_texts);
+  // The stream functions need a stream: asked for again once fopen() is known.
+  bool has_streams() const { return reader_ != 0; }
+  std::string stream_function(std::uint64_t entry, bool thumb);
+
+ private:
+  using Words = std::vector<std::uint64_t>;
+  Bench::Outcome run(const Words& args, std::uint64_t limit);
+  void lay(std::uint64_t address, const std::string& text);  // with its NUL
+  bool untouched();                    // nothing was asked, and no memory outside arguments and stack changed
+  bool arguments_are(const std::vector<std::uint8_t>& wanted);
+  std::vector<std::uint8_t> arguments();
+  bool only_asked(std::initializer_list<const char*> names);
+  std::string strings();
+  std::string comparison();
+  std::string searching();
+  std::string numbers();
+  std::string formats();
+  std::string kernel_call();
+  std::string signals();
+  std::string programs();
+  std::string memory();
+  std::string resolver();
+  std::string files();
+  std::string environment();
+  Words variable(std::uint64_t at, const Words& values);  // a va_list as the machine's ABI has it
+
+  Bench& bench_;
+  std::uint64_t entry_ = 0;
+  bool thumb_ = false;
+  std::uint64_t p_ = 0, q_ = 0, r_ = 0, s_ = 0, t_ = 0, u_ = 0;
+  std::uint64_t reader_ = 0, writer_ = 0;  // streams on /probe/ files
+  std::uint64_t reader_fd_ = 0, writer_fd_ = 0;
+  std::uint64_t malloc_ = 0;
+  bool malloc_thumb_ = false;
+  int resolver_tries_ = 0;
+};
+
+}  // namespace flow
