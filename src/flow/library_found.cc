@@ -50,9 +50,10 @@ void Engine::recognise_library() {
         if (!callee || callee->blocks.empty()) continue;
         std::vector<int> skip;
         if (const auto* symbol = elf_.function_at(c); symbol && model_for(symbol->name, skip)) continue;
+        const bool own = c < low && low != ~std::uint64_t{0};
         std::string name;
-        if (tried.insert(c).second) name = recogniser.name_of(c, callee->thumb, callee->names_texts && !callee->names_shell);
-        else if (!callee->names_texts) name = recogniser.stream_function(c, callee->thumb);
+        if (tried.insert(c).second) name = recogniser.name_of(c, callee->thumb, callee->names_texts && !callee->names_shell, own);
+        else if (!callee->names_texts && !own) name = recogniser.stream_function(c, callee->thumb);
         if (name.empty() && (c < low || (callee->insn_count <= 3 && callee->calls.size() == 1))) todo.push_back(c);
         else if (name.empty()) continue;
         else recognised_[c] = name;

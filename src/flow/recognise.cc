@@ -518,13 +518,18 @@ std::string Recogniser::stream_function(std::uint64_t entry, bool thumb) {
   return {};
 }
 
-std::string Recogniser::name_of(std::uint64_t entry, bool thumb, bool names_texts) {
+std::string Recogniser::name_of(std::uint64_t entry, bool thumb, bool names_texts, bool own) {
   entry_ = entry, thumb_ = thumb;
   const std::uint64_t base = bench_.arena();
   p_ = base + 0x20, q_ = base + 0x440, r_ = base + 0x860, s_ = base + 0xC80, t_ = base + 0x10A0, u_ = base + 0x14C0;
-  if (auto name = programs(); !name.empty()) return name;
   using Trial = std::string (Recogniser::*)();
   std::string name;
+  if (own) {
+    if (name = strings(); !name.empty()) return name == "-" ? "" : name;
+    if (name = comparison(); !name.empty()) return name;
+    return searching();
+  }
+  if (name = programs(); !name.empty()) return name;
   if (names_texts) {
     for (const Trial trial : {&Recogniser::kernel_call, &Recogniser::memory, &Recogniser::signals, &Recogniser::resolver})
       if (name = (this->*trial)(); !name.empty()) return name;

@@ -13,8 +13,9 @@ namespace flow {
 class Recogniser {
  public:
   explicit Recogniser(Bench& bench) : bench_(bench) {}
-  // `names_texts`: the function hands over texts of its own, as a library's simple functions do not. Empty: none that we know.
-  std::string name_of(std::uint64_t entry, bool thumb, bool names_texts);
+  // `names_texts`: the function hands over texts of its own, as a library's simple functions do not. `own`: it
+  // is the program's own code, which is followed anyhow: only what it does to texts is asked. Empty: none that we know.
+  std::string name_of(std::uint64_t entry, bool thumb, bool names_texts, bool own);
   // The stream functions need a stream: asked for again once fopen() is known.
   bool has_streams() const { return reader_ != 0; }
   std::string stream_function(std::uint64_t entry, bool thumb);

@@ -252,6 +252,8 @@ std::optional<State> Engine::call_one(State s, const Value& target, std::uint64_
     // A stub that only jumps on stands for its caller's call.
     const bool stub = tail && frame.caller && frame.body->blocks.size() <= 2 && frame.body->insn_count <= 6;
     std::vector<int> skip;
+    if (import == "fclose")  // in some C libraries pclose() is the same function
+      if (const Value v = argument(s, 0); v.kind == Value::Kind::symbol && tables_.symbol(v.id).path.starts_with("|")) import = "pclose";
     if (const auto* model = model_for(import, skip)) {
       auto after = library(std::move(s), import, *model, skip, stub ? frame.call_site : site, stub ? *frame.caller : frame, false);
       if (!after) return std::nullopt;
