@@ -211,6 +211,17 @@ class Damaged(Folder):
         self.assertEqual(done.returncode, 3)
         self.assertIn(b"Patient data in clear", done.stdout)
         self.assertEqual(run("capture", good, "--fail-on", "critical").returncode, 0)
+        self.assertEqual(run("capture", good, "--fail-on", "critical", "--strict").returncode, 0)
+
+    def test_strict_tells_of_what_could_not_be_read(self):
+        hello = bytes.fromhex("16030100310100002d0303") + bytes(32) + bytes.fromhex("000002002f0100000200000000")[:13]
+        tls = wire.Talk(DEVICE, PEER, 443).open().say(True, hello).close().packets
+        gap = wire.Talk(DEVICE, PEER, 515).open().say(True, wire.cms_patient() * 3, 100).close().packets
+        del gap[5]
+        for name, packets in (("tls.pcap", tls), ("gap.pcap", gap)):
+            capture = self.capture(packets, name)
+            self.assertEqual(run("capture", capture, "--fail-on", "critical", "--strict").returncode, 4, name)
+            self.assertNotEqual(self.judged("capture", capture)["coverage"]["not_evaluated"], [])
 
     def test_same_input_same_bytes(self):
         good = self.capture(wire.Talk(DEVICE, PEER, 515).open().say(True, wire.cms_patient()).close().packets)
@@ -320,6 +331,9 @@ class Joined(Folder):
         stream = wire.Talk(DEVICE, peer, 515).open().say(True, wire.cms_patient()).close().packets
         seen = self.judged("scan", "-q", package, "--capture", self.capture(wire.nfs_mount(DEVICE, peer, b"/pm") + stream))
         self.assertTrue(all(f["wire"] == "seen" for f in seen["findings"] if f["rule"] == "remote-content-replaces-programs"))
+        said = [part["says"] for f in seen["findings"] if f["rule"] == "remote-content-replaces-programs" for part in f["evidence"]["parts"]]
+        self.assertTrue(any("/opt/bin/update can do the same, and the traffic does not say which" in one for one in said), said)
+        self.assertEqual({(f["wire"], f["confidence"]) for f in seen["findings"] if f["rule"] == "interface-raised-behind-settings"}, {("seen", "firm")})
         only_data = self.judged("scan", "-q", package, "--capture", self.capture(stream))
         by_menu = [f for f in only_data["findings"] if f["rule"] == "remote-content-replaces-programs"]
         self.assertTrue(by_menu and all(f["wire"] == "not-exercised" for f in by_menu))

@@ -296,6 +296,19 @@ class Builder {
   std::vector<std::pair<const witness::Flow*, EffectId>> public_peers_;
 };
 
+// What a verdict could not be about: encrypted words, and packets that were lost or beyond a cap.
+void state_what_was_not_read(const witness::Capture& capture, const std::string& name, result::Result& out) {
+  static constexpr std::string_view kLosses[] = {"capture-cut", "capture-broken", "unknown-link-type", "live-flows-beyond-cap", "observations-beyond-cap", "buffers-relieved", "message-too-long"};
+  auto& list = out.coverage.not_evaluated;
+  std::uint64_t encrypted = 0;
+  for (const auto& flow : capture.flows)
+    if (flow.application == "tls" || flow.application == "ssh") encrypted += flow.connections;
+  if (encrypted) list.push_back({fmt::format("what {} connection{} said in {}", encrypted, encrypted == 1 ? "" : "s", name), "encrypted", encrypted});
+  for (const auto& doubt : capture.doubts)
+    if (std::ranges::find(kLosses, doubt.name) != std::end(kLosses)) list.push_back({fmt::format("{} in {}", doubt.name, name), doubt.detail, doubt.count});
+  if (capture.stats.stream_gaps) list.push_back({fmt::format("{} gap{} in the streams of {}", capture.stats.stream_gaps, capture.stats.stream_gaps == 1 ? "" : "s", name), "packets are missing from the capture", capture.stats.stream_gaps});
+}
+
 }  // namespace
 
 result::Result result_of(const witness::Capture& capture, const std::string& name, base::ByteView file) {
@@ -324,9 +337,9 @@ result::Result result_of(const witness::Capture& capture, const std::string& nam
     if (const int count = ++seen[finding.id]; count > 1) finding.id += fmt::format("-{}", count);
 
   out.coverage.programs_by_depth["recognised"] = out.graph.programs.size();
-  out.coverage.not_evaluated.push_back({"what the devices do when nobody watches", "a capture shows its own time only"});
+  state_what_was_not_read(capture, name, out);
   for (const auto& doubt : capture.doubts) base::add_doubt(out.doubts, doubt);
-  out.coverage.verdict = capture.stats.packets == 0 ? "unknown" : "partial";
+  out.coverage.verdict = capture.stats.packets == 0 ? "unknown" : out.coverage.not_evaluated.empty() ? "known" : "partial";
   for (const auto& object : capture.objects)
     out.files.push_back({object.name.empty() ? "carved from frame " + std::to_string(object.frames.empty() ? 0 : object.frames.front()) : object.name,
                          "carved", "", fmt::format("{}, carried by {}{}", object.type, object.protocol, object.complete ? "" : ", not whole"), object.size, object.sha256, name, {}});

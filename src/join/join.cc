@@ -97,13 +97,6 @@ std::set<std::uint32_t> devices_of(const result::Result& scan, const result::Res
 
 result::Evidence leaf(std::string says, const Effect& effect) { return {std::move(says), effect.site, false, "", {}}; }
 
-// The derived effect of a finding that has a peer: the first of its chain.
-const Effect* source_of(const result::Result& scan, const result::Finding& finding) {
-  for (const auto i : finding.effects)
-    if (i < scan.graph.effects.size() && scan.graph.effects[EffectId{i}].peer) return &scan.graph.effects[EffectId{i}];
-  return nullptr;
-}
-
 // What a person can do to see it happen.
 std::string provoke(const effects::Trigger& trigger) {
   using enum effects::Trigger::Kind;
@@ -132,21 +125,42 @@ bool assumes_elsewhere(const result::Evidence& evidence, const Effect* source) {
   return std::ranges::any_of(evidence.parts, [&](const auto& part) { return assumes_elsewhere(part, source); });
 }
 
-void state_wire(result::Result& scan, result::Finding& finding, const std::map<std::uint32_t, EffectVerdict>& verdicts, const std::vector<const Effect*>& seen) {
-  const EffectVerdict* verdict = nullptr;
+// The verdict that speaks for a finding: of its first effect that has a peer; else, where the peer stands beside what it is
+// about, of an effect of the same program with that peer.
+const EffectVerdict* verdict_of(const result::Result& scan, const result::Finding& finding, const std::map<std::uint32_t, EffectVerdict>& verdicts) {
   for (const auto i : finding.effects)
-    if (const auto at = verdicts.find(i); at != verdicts.end() && scan.graph.effects[EffectId{i}].peer) {
-      verdict = &at->second;
-      break;
-    }
+    if (const auto at = verdicts.find(i); at != verdicts.end() && scan.graph.effects[EffectId{i}].peer) return &at->second;
+  if (finding.endpoints.empty() || finding.files.empty()) return nullptr;
+  const Endpoint& wanted = finding.endpoints.front();
+  for (const auto& [i, verdict] : verdicts) {
+    const Effect& effect = scan.graph.effects[EffectId{i}];
+    if (effect.peer && effect.peer->name() == wanted.name() && effect.peer->port == wanted.port && scan.graph.programs[effect.program].path == finding.files.front()) return &verdict;
+  }
+  return nullptr;
+}
+
+// Other programs whose derived effects the same observation shows: the traffic does not say which of them acted.
+std::string others_with(const result::Result& scan, const EffectVerdict& verdict, const std::map<std::uint32_t, EffectVerdict>& verdicts) {
+  const auto own = scan.graph.effects[verdict.effect].program;
+  std::set<std::string> paths;
+  for (const auto& [i, other] : verdicts)
+    if (other.state == State::seen && other.proof == verdict.proof && scan.graph.effects[other.effect].program != own) paths.insert(scan.graph.programs[scan.graph.effects[other.effect].program].path);
+  return fmt::format("{}", fmt::join(paths, ", "));
+}
+
+void state_wire(result::Result& scan, result::Finding& finding, const std::map<std::uint32_t, EffectVerdict>& verdicts, const std::vector<const Effect*>& seen) {
+  const EffectVerdict* verdict = verdict_of(scan, finding, verdicts);
   if (!verdict) return;
   finding.wire = key(verdict->state);
-  const Effect* source = source_of(scan, finding);
+  const Effect* source = &scan.graph.effects[verdict->effect];
   const Effect* proof = verdict->proof ? seen[*verdict->proof] : nullptr;
   switch (verdict->state) {
     case State::seen:
-      if (finding.confidence == result::Confidence::firm || !assumes_elsewhere(finding.evidence, source)) finding.confidence = result::Confidence::confirmed;
+      // A peer that only stands beside what the finding is about confirms nothing of it.
+      if (std::ranges::find(finding.effects, verdict->effect.index) != finding.effects.end() && !assumes_elsewhere(finding.evidence, source)) finding.confidence = result::Confidence::confirmed;
       finding.evidence.parts.push_back(leaf(fmt::format("seen happening in {}", frames_of(*proof)), *proof));
+      if (const auto others = others_with(scan, *verdict, verdicts); !others.empty() && proof->witness != effects::Witness::run)
+        finding.evidence.parts.back().says += fmt::format("; {} can do the same, and the traffic does not say which of them did", others);
       return;
     case State::attempted_unanswered:
       finding.evidence.parts.push_back(leaf(fmt::format("tried in {}; nobody answered", frames_of(*proof)), *proof));
@@ -300,6 +314,7 @@ void add_observed(result::Result& scan, const result::Result& observed) {
     scan.images.push_back(image);
     scan.coverage.claimed += image.claimed;
   }
+  for (const auto& gap : observed.coverage.not_evaluated) scan.coverage.not_evaluated.push_back(gap);
   for (const auto& doubt : observed.doubts) base::add_doubt(scan.doubts, doubt);
 }
 

@@ -43,8 +43,8 @@ std::vector<EffectVerdict> compare(const effects::Graph& derived, const std::vec
 // Joins what was observed (a capture's result, or a result whose graph a run filled with effects of witness `run`) into what was
 // derived. Of a capture, those devices count that are the scanned one: those that tried a derived peer, or the only one there is.
 // After this
-//   - every derived effect with a peer has the note "wire", and every finding with such an effect has `wire`, with the frames,
-//     or with what would provoke it, in its evidence; what is seen is confirmed unless another link of it is assumed;
+//   - every derived effect with a peer has the note "wire", and every finding with a peer has `wire`, with the frames, or with
+//     what would provoke it, in its evidence; what is seen is confirmed unless another link of it is assumed;
 //   - the observed effects and wire findings of those devices stand in `scan`, and what was seen and not derived (a peer, or
 //     something grave done with a known one) is a finding "wire-not-derived": a gap in our reading.
 void add_observed(result::Result& scan, const result::Result& observed);
