@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <regex>
 #include <set>
 
@@ -121,11 +122,14 @@ bool is_user_device(std::string_view path) {
   return false;
 }
 
+constexpr std::size_t kLongestScript = 1 << 16;  // of those that a program writes
+
 class BinaryReader {
  public:
   BinaryReader(ProgramFacts& facts, const flow::Program& program, const Models& models) : facts_(facts), program_(program), models_(models), data_(program), effects_of_(program.calls.size()) {}
 
   void read() {
+    collect_written();
     for (std::uint32_t i = 0; i < program_.calls.size(); ++i) read_call(i);
     connect();
     set_user_triggers();
@@ -154,6 +158,46 @@ class BinaryReader {
       }
     }
     return false;
+  }
+
+  // Texts that the program writes to files of its own, by path: a script among them may be run later. Calls that were passed
+  // by more others come later; a call on several paths is written once a path.
+  void collect_written() {
+    struct Writer { std::size_t content, stream; };  // argument numbers
+    static const std::map<std::string_view, Writer> known = {{"fputs", {0, 1}}, {"fwrite", {0, 3}}, {"fprintf", {1, 0}}, {"vfprintf", {1, 0}}, {"dprintf", {1, 0}}, {"write", {1, 0}}, {"fputc", {0, 1}}, {"putc", {0, 1}}};
+    std::vector<std::uint32_t> writers;
+    for (std::uint32_t i = 0; i < program_.calls.size(); ++i) {
+      const auto at = known.find(call(i).callee);
+      if (at != known.end() && call(i).args.size() > std::max(at->second.content, at->second.stream)) writers.push_back(i);
+    }
+    std::ranges::stable_sort(writers, {}, [&](auto i) { return call(i).precedes.size(); });
+    for (const auto i : writers) {
+      const auto [content, stream] = known.at(call(i).callee);
+      const auto& said = call(i).args[content].values;
+      if (said.empty()) continue;
+      for (const auto& origin : call(i).args[stream].values) {  // "ret:fopen:PATH"
+        const auto path = origin.find(":/");
+        if (!origin.starts_with("ret:") || path == std::string::npos || !opens_file(std::string_view(origin).substr(4, path - 4))) continue;
+        std::string& text = written_[origin.substr(path + 1)];
+        if (text.size() + said.front().size() < kLongestScript) text += said.front();
+      }
+    }
+  }
+
+  // The scripts, written by the program itself, that a call runs: `sh PATH`, `. PATH` or PATH.
+  std::vector<std::string> written_scripts_run_by(const std::vector<std::string>& words) const {
+    std::vector<std::string> out;
+    for (std::size_t i = 0; i < words.size() && i < 4; ++i) {
+      const auto text = written_.find(words[i]);
+      if (text == written_.end() || text->second.empty()) continue;
+      const bool by_shell = i > 0 && std::ranges::any_of(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(i), [](const std::string& word) {
+        const auto name = std::string_view(word).substr(word.rfind('/') + 1);
+        return name == "sh" || name == "ash" || name == "bash" || name == "." || name == "source";
+      });
+      const bool script = text->second.starts_with("#!");
+      if ((i == 0 || by_shell) && (by_shell || script) && std::ranges::find(out, text->second) == out.end()) out.push_back(text->second);
+    }
+    return out;
   }
 
   // What the descriptor or stream of a call was opened as: a path, "socket", "stdin"; and the socket's peer.
@@ -254,7 +298,30 @@ class BinaryReader {
         const bool tells = effect.kind != Kind::print || !effect.data.empty();  // what it prints matters only by what it tells
         if (tells) add(i, std::move(effect));
       }
-      for (const Text& line : applied.shell_texts) run_shell(i, line);
+      for (const Text& line : applied.shell_texts) {
+        run_shell(i, line);
+        std::vector<std::string> words;
+        for (const auto word : base::split_words(line.value)) words.emplace_back(word);
+        run_written(i, words);
+      }
+      if (site.callee.starts_with("exec") || site.callee.starts_with("posix_spawn")) {
+        std::vector<std::string> words;
+        for (const Text& word : invocation.words) words.push_back(word.value);
+        run_written(i, words);
+      }
+    }
+  }
+
+  // A script that the program wrote is read as the script it is, where it is run.
+  void run_written(std::uint32_t i, const std::vector<std::string>& words) {
+    for (const auto& script : written_scripts_run_by(words)) {
+      Unknowns unknowns;
+      const std::string hidden = unknowns.hide(script);
+      for (const auto e : add_command_line(facts_, hidden, site_of(call(i)), triggers_of(call(i)), models_)) {
+        unknowns.show(facts_.effects[e]);
+        mark_unreached(call(i), facts_.effects[e]);
+        effects_of_[i].push_back(e);
+      }
     }
   }
 
@@ -390,6 +457,7 @@ class BinaryReader {
   const Models& models_;
   DataReader data_;
   std::vector<std::vector<std::uint32_t>> effects_of_;  // per call
+  std::map<std::string, std::string> written_;          // path -> what the program writes there
 };
 
 // The C library and its kin, by the first part of the soname: they offer calls and make none of their own accord.

@@ -59,6 +59,7 @@ struct Import {
   std::string name;
   std::uint64_t slot = 0;     // the GOT word that holds its address; 0 when none is known
   std::uint64_t stub = 0;     // its PLT or MIPS stub, when found; 0 otherwise
+  std::vector<std::uint64_t> more_stubs;  // PowerPC: those of further objects
   bool function = false, weak = false;
 };
 

@@ -98,6 +98,57 @@ void ppc(Binary& b, const Slots& slots, base::ByteView code, std::uint64_t addre
   }
 }
 
+// The value that position-independent code gives r30: bcl 20,31,.+4; mflr r30; addis r30, r30, ha; addi r30, r30, lo.
+std::vector<std::uint32_t> ppc_table_pointers(const Binary& b, base::ByteView code, std::uint64_t address) {
+  std::vector<std::uint32_t> out;
+  for (std::uint64_t at = 0; at + 4 <= code.size(); at += 4) {
+    if (*base::load<std::uint32_t>(code, at, b.order) != 0x429F0005) continue;
+    auto value = static_cast<std::uint32_t>(address + at + 4);
+    int parts = 0;
+    for (std::uint64_t next = at + 4; next < at + 64 && parts < 2; next += 4) {
+      const auto word = base::load<std::uint32_t>(code, next, b.order);
+      if (!word) break;
+      if (parts == 0 && (*word & 0xFFFF0000) == 0x3FDE0000) value += *word << 16, parts = 1;
+      else if ((*word & 0xFFFF0000) == 0x3BDE0000) value += static_cast<std::uint32_t>(static_cast<std::int16_t>(*word & 0xFFFF)), parts = 2;
+    }
+    if (parts == 2 && std::find(out.begin(), out.end(), value) == out.end()) out.push_back(value);
+  }
+  return out;
+}
+
+// lwz r11, off(r30); mtctr r11; bctr, or addis r11, r30, ha; lwz r11, lo(r11); ... Objects may have given r30 different
+// values, and each has stubs of its own; the linker writes stubs in the order of their slots, which tells them apart.
+void ppc_pic(Binary& b, const Slots& slots, base::ByteView code, std::uint64_t address) {
+  const auto pointers = ppc_table_pointers(b, code, address);
+  if (pointers.empty()) return;
+  std::uint32_t last = 0;
+  for (std::uint64_t at = 0; at + 12 <= code.size(); at += 4) {
+    std::uint32_t word = *base::load<std::uint32_t>(code, at, b.order), high = 0;
+    std::uint64_t next = at + 4;
+    if ((word & 0xFFFF0000) == 0x3D7E0000) {
+      high = word << 16;
+      word = *base::load<std::uint32_t>(code, next, b.order);
+      next += 4;
+      if ((word & 0xFFFF0000) != 0x816B0000) continue;
+    } else if ((word & 0xFFFF0000) != 0x817E0000) {
+      continue;
+    }
+    if (base::load<std::uint32_t>(code, next, b.order) != 0x7D6903A6u || base::load<std::uint32_t>(code, next + 4, b.order) != 0x4E800420u) continue;
+    const std::uint32_t offset = high + static_cast<std::uint32_t>(static_cast<std::int16_t>(word & 0xFFFF));
+    std::uint32_t slot = 0;
+    for (const auto pointer : pointers) {
+      const std::uint32_t candidate = pointer + offset;
+      if (slots.contains(candidate) && candidate >= last && (slot == 0 || candidate < slot)) slot = candidate;
+    }
+    if (slot == 0) continue;
+    last = slot;
+    auto& import = b.imports[slots.at(slot)];
+    if (import.stub != 0) import.more_stubs.push_back(address + at);
+    note(b, slots, slot, address + at);
+    at = next;
+  }
+}
+
 // auipc t3, hi; l[wd] t3, lo(t3); jalr t1, t3; nop
 void riscv(Binary& b, const Slots& slots, base::ByteView code, std::uint64_t address) {
   for (std::uint64_t at = 0; at + 12 <= code.size(); at += 4) {
@@ -133,7 +184,10 @@ void find_stubs(Binary& b) {
       case Machine::x86_64: x86(b, slots, code, s.address); break;
       case Machine::mips: mips(b, slots, code, s.address); break;
       case Machine::ppc:
-      case Machine::ppc64: ppc(b, slots, code, s.address); break;
+      case Machine::ppc64:
+        ppc(b, slots, code, s.address);
+        ppc_pic(b, slots, code, s.address);
+        break;
       case Machine::riscv: riscv(b, slots, code, s.address); break;
       case Machine::other: break;
     }

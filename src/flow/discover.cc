@@ -36,6 +36,7 @@ void Engine::find_starts() {
   for (const auto& i : elf_.imports)
     if (i.stub != 0) {
       stubs_.emplace(i.stub & ~std::uint64_t{1}, i.name);
+      for (const auto more : i.more_stubs) stubs_.emplace(more, i.name);
       // Thumb callers of an ARM stub enter four bytes before it: bx pc; nop
       const auto before = elf_.view((i.stub & ~std::uint64_t{1}) - 4, 4);
       if (machine_.mode_switch && !before.empty() && before[0] == 0x78 && before[1] == 0x47)

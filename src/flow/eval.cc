@@ -187,6 +187,11 @@ Value Engine::binary(Op op, const Value& left, const Value& right, std::uint8_t 
     if (v) return constant(*v & mask_of(out), out, taint);
     return tables_.derived(static_cast<std::uint32_t>(op), a, b, Symbol::Kind::unknown, out);
   }
+  if ((op == Op::INT_OR || op == Op::INT_AND) && a.same(b) && in == out) {  // how PowerPC copies a register
+    Value v = a;
+    v.taint = taint;
+    return v;
+  }
   const bool sa = a.kind == Value::Kind::symbol, sb = b.kind == Value::Kind::symbol;
   if (a.kind == Value::Kind::choice || b.kind == Value::Kind::choice) {
     std::vector<Value> xs = a.kind == Value::Kind::choice ? tables_.parts(a.id) : std::vector<Value>{a};

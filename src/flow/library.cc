@@ -321,7 +321,7 @@ ArgValue Engine::describe(State& s, const Value& v, Role role, std::vector<std::
         auto all = texts_at(s, v, std::max<std::size_t>(limit, 1));
         for (auto& t : all) {
           add_feeds(tables_, t.taint, feeds);
-          if (t.text.size() > limit && t.whole) t.text.resize(limit);
+          if (t.text.size() > limit && t.text.find("${") >= limit) t.text.resize(limit);
           if (t.text != "${unknown}") out.values.push_back(t.text);
         }
       }
@@ -425,6 +425,11 @@ std::optional<State> Engine::library(State s, const std::string& name, const Mod
     std::vector<ArgValue> args;
     std::optional<Endpoint> endpoint;
     const Value* length = value_of(Role::size);
+  Value product;  // fwrite and fread count elements of a size
+  if (length && (model.name == "fwrite" || model.name == "fread") && values.size() > 2 && values[1].is_const() && values[2].is_const()) {
+    product = constant((values[1].off & 0xFFFF) * (values[2].off & 0xFFFF), word_);
+    length = &product;
+  }
     bool argv_done = false;
     const auto list_of = [&](const std::function<Value()>& item) {
       for (int i = 0; i < 32; ++i) {
@@ -949,7 +954,11 @@ std::optional<State> Engine::library(State s, const std::string& name, const Mod
     }
     case Does::timer: break;
     case Does::start_main: {
-      const Value main = values[0];
+      Value main = values[0];
+      if (elf_.machine == elf::Machine::ppc) {  // the sixth argument points at {small data base, main, ...}
+        const Value info = load(s, binary(sleigh::Op::INT_ADD, argument(s, 5), constant(word_, word_), word_, word_), word_);
+        if (info.is_const() && code_target(info.off)) main = info;
+      }
       for (const auto f : elf_.init_functions) {
         const Body* init = body_at(f, false);
         if (!init || init->blocks.empty()) continue;
