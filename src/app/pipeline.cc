@@ -16,6 +16,7 @@
 #include "derive/pages.h"
 #include "derive/programs.h"
 #include "derive/settings.h"
+#include "derive/shipped_defaults.h"
 #include "derive/tables.h"
 #include "rules/evaluate.h"
 #include "shell/boot.h"
@@ -161,6 +162,11 @@ result::Result scan_firmware(const unpack::Firmware& firmware, const std::vector
   derive::add_facts(facts, derive::facts_of_settings(firmware));
   derive::add_facts(facts, derive::facts_of_pages(firmware, derive::built_in_models()));
   derive::add_facts(facts, derive::facts_of_boot_loaders(firmware));
+
+  // What a program reads from a file is what the image ships there.
+  shell::Environment environment;
+  environment.read_file = files.read_file;
+  for (auto& one : facts) derive::join_shipped_defaults(one, environment);
 
   // Join them to one graph: who starts whom, what flows where.
   auto linked = derive::link(std::move(facts), firmware.root, starts);

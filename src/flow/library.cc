@@ -812,7 +812,8 @@ std::optional<State> Engine::library(State s, const std::string& name, const Mod
       std::uint16_t taint = own;
       if (fd) taint = tables_.taint_union(taint, fd->taint);
       const auto* size = value_of(Role::size);
-      const std::uint64_t n = size && size->is_const() ? std::min<std::uint64_t>(size->off & 0xFFFFFFFF, 1024) : 16;
+      // With an unknown size only the first byte is known to change.
+      const std::uint64_t n = size && size->is_const() ? std::min<std::uint64_t>(size->off & 0xFFFFFFFF, 1024) : model.does == Does::read_line ? 1 : 16;
       if (model.name == "mmap") {
         const Value m = allocate(4096);
         s.store_text(*place_of(m), tables_.text({{"${" + origin + "}", false, taint}}), taint);
@@ -830,7 +831,12 @@ std::optional<State> Engine::library(State s, const std::string& name, const Mod
         }
         const auto p = place_of(to);
         if (!p || (p->base == 0 && p->at < 0x1000) || (p->base == 0 && !is_stack(p->at) && !is_heap(p->at) && !elf_.segment_of(p->at))) continue;
-        if (model.args[i] == Role::outbuf && n > 1) s.forget({p->base, p->at + 1}, n - 1);
+        // Each byte behind the first is an unknown of its own, so that a pointer into the middle still tells where it came from.
+        for (std::uint64_t k = 1; k < n; ++k) {
+          Value byte = tables_.keyed(fmt::format("byte {} of {}", k, origin), {Symbol::Kind::unknown, origin}, 1);
+          byte.taint = taint;
+          s.store_value({p->base, p->at + k}, byte, 1, big_);
+        }
         s.store_text(*p, tables_.text({{"${" + origin + "}", false, taint}}), taint);
         break;  // later ones are lengths and addresses
       }
