@@ -304,12 +304,30 @@ class BinaryReader {
         for (const auto word : base::split_words(line.value)) words.emplace_back(word);
         run_written(i, words);
       }
-      if (site.callee.starts_with("exec") || site.callee.starts_with("posix_spawn")) {
+      if (site.callee.starts_with("exec")) {
         std::vector<std::string> words;
         for (const Text& word : invocation.words) words.push_back(word.value);
         run_written(i, words);
+        if (words.size() > 2) run_shell(i, text_from(command_line(words)));
       }
     }
+  }
+
+  // The command line of an exec: its path, then what follows argv[0], quoted so that a shell would take the words as they are.
+  static std::string command_line(const std::vector<std::string>& words) {
+    std::string out;
+    for (std::size_t w = 0; w < words.size(); ++w) {
+      if (w == 1) continue;
+      out += out.empty() ? "\"" : " \"";
+      const std::string& word = words[w];
+      for (std::size_t at = 0; at < word.size(); ++at) {
+        const bool unknown = word[at] == '$' && at + 1 < word.size() && word[at + 1] == '{';
+        if (!unknown && (word[at] == '$' || word[at] == '"' || word[at] == '\\' || word[at] == '`')) out += '\\';
+        out += word[at];
+      }
+      out += '"';
+    }
+    return out;
   }
 
   // A script that the program wrote is read as the script it is, where it is run.

@@ -316,7 +316,7 @@ ArgValue Engine::describe(State& s, const Value& v, Role role, std::vector<std::
     case Role::buffer: case Role::out: case Role::outbuf: case Role::sockaddr: {
       out.kind = ArgValue::Kind::buffer;
       out.buffer_id = buffer_id(v);
-      if (role == Role::buffer && !(v.is_const() && v.off < 0x1000)) {
+      if (role == Role::buffer && !(v.is_const() && v.off < 0x100)) {
         const std::size_t limit = length && length->is_const() ? std::min<std::uint64_t>(length->off & 0xFFFFFFFF, 512) : 512;
         auto all = texts_at(s, v, std::max<std::size_t>(limit, 1));
         for (auto& t : all) {
