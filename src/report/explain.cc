@@ -23,10 +23,17 @@ const effects::Program* program_at(const Result& result, const std::string& path
 }
 
 void tell_program(const Result& result, const Finding& finding, std::string& out) {
-  const std::string path = finding.files.empty() ? std::string() : finding.files.front();
+  const auto device = finding.fingerprints.find("device");  // of what only traffic shows
+  const std::string path = !finding.files.empty()                      ? finding.files.front()
+                           : device != finding.fingerprints.end() ? device->second
+                                                                   : std::string();
   out += fmt::format("1. Who acts: {}\n", shown(path));
   const auto* program = program_at(result, path);
   if (!program) return;
+  if (program->kind == effects::Program::Kind::device) {
+    out += fmt::format("   a device on the wire: {}\n", shown(program->depth_reason));
+    return;
+  }
   out += fmt::format("   {}, {}{}\n", effects::key(program->kind), depth_words(effects::key(program->depth)),
                      program->depth_reason.empty() ? "" : " (" + shown(program->depth_reason) + ")");
   if (!program->sha256.empty()) out += fmt::format("   sha256 {}\n", shown(program->sha256));

@@ -258,10 +258,13 @@ void pass_gap(World& world, Conversation& c, int direction, std::uint64_t bytes)
     return;
   }
   if (auto* lpd = std::get_if<LpdState>(&c.state)) {
-    if (lpd->part == LpdState::Part::data && lpd->left > bytes)
+    if (direction != kFromClient) return;
+    if (lpd->part == LpdState::Part::data && lpd->left > bytes) {
       lpd->left -= bytes;
-    else if (direction == kFromClient)
-      lpd->part = LpdState::Part::not_lpd;
+    } else {
+      c.protocol = Protocol::raw;
+      c.state = RawState{};
+    }
     return;
   }
   if (c.protocol == Protocol::rpc || c.protocol == Protocol::smb || c.protocol == Protocol::dicom ||

@@ -47,13 +47,19 @@ bool read_control_file(std::string_view text, LpdState& state) {
   return host && person;  // both are required (section 7)
 }
 
+// What the stream carries is read anew, from here on, as that of no known protocol.
+Progress not_lpd(Conversation& c) {
+  c.protocol = Protocol::raw;
+  c.state = RawState{};
+  return {0, 0};
+}
+
 Progress read_line(World& world, Conversation& c, LpdState& state, const View& view, bool sub) {
   const std::string_view text = base::as_text(view.bytes);
   const std::size_t end = text.find('\n');
   if (end == text.npos) {
     if (text.size() <= kMaxLine && !view.closing) return {0, text.size() + 1};
-    state.part = LpdState::Part::not_lpd;
-    return {text.size(), 0};
+    return not_lpd(c);
   }
   const char command = text[0];
   const std::string_view line = text.substr(1, end - 1);
@@ -84,8 +90,7 @@ Progress read_line(World& world, Conversation& c, LpdState& state, const View& v
   } else {
     fits = false;
   }
-  if (!fits) state.part = LpdState::Part::not_lpd;
-  return {fits ? end + 1 : 0, 0};
+  return fits ? Progress{end + 1, 0} : not_lpd(c);
 }
 
 }  // namespace
@@ -106,11 +111,6 @@ Progress read_lpd(World& world, Conversation& c, int direction, const View& view
   LpdState& state = std::get<LpdState>(c.state);
   if (direction == kFromServer) return {view.bytes.size(), 0};
   using Part = LpdState::Part;
-  if (state.part == Part::not_lpd) {
-    c.protocol = Protocol::raw;
-    c.state = RawState{};
-    return {0, 0};
-  }
   if (state.part == Part::command || state.part == Part::sub_command)
     return read_line(world, c, state, view, state.part == Part::sub_command);
   if (state.part == Part::control) {
@@ -118,10 +118,7 @@ Progress read_lpd(World& world, Conversation& c, int direction, const View& view
     if (view.bytes.size() < size && !view.closing) return {0, size};
     const std::string_view text = base::as_text(base::clipped(view.bytes, 0, state.left));
     state.conforms = read_control_file(text, state);
-    if (!state.conforms) {
-      state.part = Part::not_lpd;
-      return {0, 0};
-    }
+    if (!state.conforms) return not_lpd(c);
     world.tell(c, view, 0, std::min(size, view.bytes.size()),
                {.kind = Kind::print_job,
                 .protocol = "lpd",

@@ -87,7 +87,7 @@ struct FtpDataState {
   Carving carving;
 };
 struct LpdState {
-  enum class Part : std::uint8_t { command, sub_command, control, data, not_lpd } part = Part::command;
+  enum class Part : std::uint8_t { command, sub_command, control, data } part = Part::command;
   std::string queue, host, job;
   std::uint64_t left = 0;
   bool conforms = false;
