@@ -2,7 +2,7 @@
 _biopsy() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]}
   if [ "$COMP_CWORD" = 1 ]; then
-    mapfile -t COMPREPLY < <(compgen -W "capture contain scan report compare explain unpack dump rules --help --version" -- "$current")
+    mapfile -t COMPREPLY < <(compgen -W "capture contain run scan report compare explain unpack dump rules --help --version" -- "$current")
     return
   fi
   case $previous in
@@ -12,6 +12,7 @@ _biopsy() {
   case $command:$current in
     scan:-*) mapfile -t COMPREPLY < <(compgen -W "--device --format --output --fail-on --strict --accept --capture --jobs --no-cache --quiet --date --show-secrets --help" -- "$current") ;;
     capture:-*) mapfile -t COMPREPLY < <(compgen -W "--scan-carried --canary --format --output --fail-on --strict --accept --date --show-secrets --help" -- "$current") ;;
+    run:-*) mapfile -t COMPREPLY < <(compgen -W "--confirm --input --keys --keep-capture --seconds --speed --format --output --fail-on --strict --accept --date --show-secrets --quiet --help" -- "$current") ;;
     report:-*) mapfile -t COMPREPLY < <(compgen -W "--format --output --show-secrets --help" -- "$current") ;;
     compare:-*) mapfile -t COMPREPLY < <(compgen -W "--format --output --fail-on --jobs --quiet --help" -- "$current") ;;
     dump:*) if [ "$COMP_CWORD" = 2 ]; then mapfile -t COMPREPLY < <(compgen -W "blobs tree strings functions calls pcode shell effects" -- "$current"); else mapfile -t COMPREPLY < <(compgen -f -- "$current"); fi ;;

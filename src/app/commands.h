@@ -16,5 +16,6 @@ void add_contain(CLI::App& program, int& status);
 void add_unpack(CLI::App& program, int& status);
 void add_dump(CLI::App& program, int& status);
 void add_rules(CLI::App& program, int& status);
+void add_run(CLI::App& program, int& status);
 
 }  // namespace app

@@ -18,6 +18,7 @@ int main(int argc, char** argv) {
   app::add_unpack(program, status);
   app::add_dump(program, status);
   app::add_rules(program, status);
+  app::add_run(program, status);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -75,7 +75,7 @@ bool same_deed(const Effect& derived, const Effect& seen) {
 }
 
 std::string frames_of(const Effect& effect) {
-  if (effect.site.frames.empty()) return "the capture";
+  if (effect.site.frames.empty()) return effect.witness == effects::Witness::run ? "the closed box" : "the capture";
   return fmt::format("frame{} {}", effect.site.frames.size() > 1 ? "s" : "", fmt::join(effect.site.frames.begin(), effect.site.frames.begin() + std::min<std::ptrdiff_t>(4, std::ssize(effect.site.frames)), ", "));
 }
 
@@ -252,6 +252,7 @@ std::vector<EffectVerdict> compare(const effects::Graph& derived, const std::vec
     for (const auto k : near) {
       const Effect& seen = *observed[k];
       if (named && !same_peer(*effect.peer, *seen.peer)) continue;
+      if (seen.witness == effects::Witness::run && seen.notes.contains("by") && note(seen, "by") != effect.site.file) continue;
       const bool proves = named ? shows(effect, seen) : same_deed(effect, seen);
       if (proves && (!proof || (is_traffic(*observed[*proof]) && !is_traffic(seen)))) proof = k;
       if (named && answered(seen) && !contact) contact = k;

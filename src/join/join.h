@@ -37,6 +37,7 @@ struct EffectVerdict {
 //   answered   "yes": the far end replied
 //   seen-as    what a dissector recognised (witness/kinds.def); without it an effect of a capture is a row of traffic
 //   sent, received   bytes of a row of traffic
+//   by         of a run: the program that acted; it shows nothing about another's effects
 // A run sets witness `run`, and "answered" to "yes" for what succeeded. Not seen is never absent.
 std::vector<EffectVerdict> compare(const effects::Graph& derived, const std::vector<const effects::Effect*>& observed);
 

@@ -41,6 +41,7 @@ Firmware open_bytes(base::Bytes bytes, const std::string& name, const Options& o
 
 struct WriteOptions {
   bool everything = false;  // also each blob that is no file of the root, below `blobs/`
+  bool owners = true;       // off: every file is the caller's, readable and writable to it, and no device node is made
 };
 
 // Writes `firmware.root` to `directory`/root and what could not be made there (device nodes, owners; when not root) as

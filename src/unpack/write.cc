@@ -73,7 +73,8 @@ char letter(NodeType type) {
 // The tree's names below one directory.
 class Writer {
  public:
-  Writer(const Firmware& firmware, int root) : fw_(firmware), root_(root), privileged_(geteuid() == 0) {}
+  Writer(const Firmware& firmware, int root, bool owners)
+      : fw_(firmware), root_(root), privileged_(owners && geteuid() == 0), least_(owners ? 0 : 0600) {}
 
   // Directories first and links last: until then there is nothing that could be followed.
   std::string run() {
@@ -132,7 +133,7 @@ class Writer {
     const Fd file = open_beneath(parent, name, O_WRONLY | O_CREAT | O_EXCL, 0600);
     if (!file.ok() || !write_whole(file.get(), fw_.bytes(node))) return reason();
     if (privileged_ && fchown(file.get(), node.uid, node.gid) != 0) return reason();
-    if (fchmod(file.get(), node.mode) != 0) return reason();
+    if (fchmod(file.get(), node.mode | least_) != 0) return reason();
     const timespec times[2] = {{node.mtime, 0}, {node.mtime, 0}};
     futimens(file.get(), times);
     return "";
@@ -165,7 +166,7 @@ class Writer {
     const Fd made = open_beneath(root_, node.path.substr(1), O_RDONLY | O_DIRECTORY);
     if (!made.ok()) return;
     if (privileged_ && fchown(made.get(), node.uid, node.gid) != 0) return;
-    fchmod(made.get(), node.mode);
+    fchmod(made.get(), node.mode | (least_ ? 0700 : 0));
     const timespec times[2] = {{node.mtime, 0}, {node.mtime, 0}};
     futimens(made.get(), times);
   }
@@ -182,6 +183,7 @@ class Writer {
   const Firmware& fw_;
   int root_;
   bool privileged_;
+  unsigned least_;  // permissions that every file has
   Fd parent_;
   std::string parent_path_;
   std::map<std::uint64_t, std::string> written_;  // by inode: the first name
@@ -223,7 +225,7 @@ base::Result<void> write_out(const Firmware& firmware, const std::string& direct
   if (mkdirat(top.get(), "root", 0755) != 0) return system_error(directory + "/root");
   const Fd root(openat(top.get(), "root", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
   if (!root.ok()) return system_error(directory + "/root");
-  const std::string manifest = Writer(firmware, root.get()).run();
+  const std::string manifest = Writer(firmware, root.get(), options.owners).run();
   const Fd file = open_beneath(top.get(), "manifest.tsv", O_WRONLY | O_CREAT | O_EXCL, 0644);
   if (!file.ok() || !write_whole(file.get(), base::as_bytes(manifest))) return system_error(directory + "/manifest.tsv");
   if (!options.everything) return {};
