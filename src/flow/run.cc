@@ -51,6 +51,7 @@ std::optional<State> Engine::invoke(const Body& body, State state, Frame& frame)
   std::uint64_t clock = 0, last_return = 0;
   std::vector<std::uint64_t> header_clock(n, 0);
   std::vector<std::uint16_t> visits(n, 0), loops(n, 0);
+  std::vector<std::uint32_t> recorded_before(n, 0);
   std::optional<State> returned;
   const std::uint64_t started = steps_;
 
@@ -96,7 +97,9 @@ std::optional<State> Engine::invoke(const Body& body, State state, Frame& frame)
     const std::uint32_t index = pending.begin()->first;
     State s = std::move(pending.begin()->second.state);
     pending.erase(pending.begin());
-    const std::uint16_t cap = frame.recorded > 8 ? 48 : 5000;
+    // Rounds in which calls are made say little after a few; a decoder's rounds make none.
+    if (visits[index] == 0) recorded_before[index] = frame.recorded;
+    const std::uint16_t cap = frame.recorded - recorded_before[index] > 8 ? 48 : 5000;
     if (visits[index] > cap) continue;
     ++visits[index];
     const bool forced = visits[index] == cap;  // a loop that seems not to end: leave it as well
