@@ -55,7 +55,7 @@ Program Engine::run() {
   // Where the trials found no way to run a command: the function that makes {"sh", "-c", command} and runs "/bin/sh" is what
   // system() and popen() end in.
   const bool runs = std::any_of(recognised_.begin(), recognised_.end(), [](const auto& r) { return r.second == "system" || r.second == "popen"; });
-  if (elf_.is_static && !runs)
+  if (elf_.is_static && !runs && recognised_.size() < 3)
     for (const auto& [entry, body] : bodies_)
       if (body->names_shell && body->names_option && recognised_.emplace(entry, "system").second) helpers_.insert(entry);
   relevance();
@@ -117,6 +117,8 @@ Program Engine::run() {
   pass([&](std::uint64_t e) { return callers[e] == 0; }, "unreached");
   pass([&](std::uint64_t) { return true; }, "unreached");
 
+  join_children();
+
   Program out;
   collect_functions(out);
   // By site, then context; the indices in the edges follow.
@@ -146,6 +148,24 @@ Program Engine::run() {
   if (out.stats.budget_ran_out) doubts_.push_back({"flow-budget", "", 0, "The step budget ran out; some functions were not evaluated."});
   out.doubts = doubts_;
   return out;
+}
+
+// What waits for a child learns how the program that the child became has ended: who tests the one tests the other.
+void Engine::join_children() {
+  const auto has = [](const std::vector<std::uint32_t>& v, std::uint32_t x) { return std::binary_search(v.begin(), v.end(), x); };
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> pairs;  // who waits, what was run
+  for (std::uint32_t w = 0; w < calls_.size(); ++w) {
+    if (calls_[w].callee != "waitpid" && calls_[w].callee != "wait") continue;
+    std::set<std::uint32_t> forks(feeds_[w]);
+    forks.insert(guards_[w].begin(), guards_[w].end());
+    for (const auto f : forks)
+      if (calls_[f].callee == "fork" || calls_[f].callee == "vfork")
+        for (std::uint32_t e = 0; e < calls_.size(); ++e)
+          if (calls_[e].callee.starts_with("exec") && has(guards_[e], f)) pairs.emplace_back(w, e);
+  }
+  for (const auto& [w, e] : pairs)
+    for (std::uint32_t x = 0; x < calls_.size(); ++x)
+      if (x != e && has(guards_[x], w) && !has(guards_[x], e)) guards_[x].insert(std::lower_bound(guards_[x].begin(), guards_[x].end(), e), e);
 }
 
 void Engine::collect_functions(Program& out) {

@@ -126,6 +126,7 @@ class Engine {
   Value result_symbol(const std::string& callee, std::uint64_t site, std::uint32_t id, const std::string& origin);
 
   // analyse.cc
+  void join_children();
   void collect_functions(Program& out);
 
   const elf::Binary& elf_;

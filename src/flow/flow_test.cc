@@ -273,6 +273,47 @@ int main(int argc, char **argv) {
   EXPECT_EQ(calls_with(p, "execv", 0, "/tmp/new").size(), 1u) << all_calls(p);
 }
 
+// A decoder's loop is run to its end however many calls were made before it, and a program run by a child and waited for
+// decides what follows just as system() would.
+TEST_P(EveryBuild, long_decoders_and_children_that_are_waited_for) {
+  const auto run = analyse_source(GetParam(), R"(
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static const unsigned char hidden[] = {37, 42, 24, 20, 21, 91, 19, 23, 93, 90, 27, 18, 16, 19, 27, 16, 28, 17, 23, 23, 82, 92, 82, 91, 27,
+  18, 16, 19, 27, 16, 28, 17, 23, 23, 82, 92, 82, 91, 27, 18, 16, 19, 27, 16, 28, 17, 23, 23, 82, 92, 82, 91, 27, 18, 16, 19, 27, 16, 28, 17};
+static char out[sizeof hidden + 1];
+void __attribute__((noinline)) decode(char *to, const unsigned char *from, int n) { int i; for (i = 0; i < n; ++i) to[i] = from[i] ^ 0x7c; to[n] = 0; }
+int __attribute__((noinline)) run(const char *command) {
+  int status = -1;
+  pid_t child = fork();
+  if (child == 0) { execl("/bin/sh", "sh", "-c", command, (char *)0); _exit(127); }
+  if (child < 0 || waitpid(child, &status, 0) != child) return -1;
+  return status;
+}
+int main(void) {
+  system("1"); system("2"); system("3"); system("4"); system("5"); system("6"); system("7"); system("8"); system("9"); system("10");
+  decode(out, hidden, sizeof hidden);
+  system(out);
+  if (run("check /tmp/new") != 0) return 1;
+  system("sh /tmp/new");
+  return 0;
+})");
+  if (run.bytes.empty()) GTEST_SKIP() << "needs the cross compiler " << GetParam().compiler;
+  ASSERT_TRUE(run.program);
+  const auto& p = *run.program;
+  std::string text;
+  for (const unsigned c : {37U, 42U, 24U, 20U, 21U, 91U, 19U, 23U, 93U, 90U, 27U, 18U, 16U, 19U, 27U, 16U, 28U, 17U, 23U, 23U, 82U, 92U, 82U, 91U, 27U, 18U, 16U, 19U, 27U, 16U,
+                                28U, 17U, 23U, 23U, 82U, 92U, 82U, 91U, 27U, 18U, 16U, 19U, 27U, 16U, 28U, 17U, 23U, 23U, 82U, 92U, 82U, 91U, 27U, 18U, 16U, 19U, 27U, 16U, 28U, 17U})
+    text += static_cast<char>(c ^ 0x7cU);
+  EXPECT_EQ(calls_with(p, "system", 0, text).size(), 1u) << all_calls(p);
+  const auto check = calls_with(p, "execl", 3, "check /tmp/new");
+  const auto after = calls_with(p, "system", 0, "sh /tmp/new");
+  ASSERT_EQ(check.size(), 1u) << all_calls(p);
+  ASSERT_EQ(after.size(), 1u) << all_calls(p);
+  EXPECT_TRUE(contains(p.calls[after[0]].guards, check[0])) << all_calls(p);
+}
+
 TEST_P(EveryBuild, equal_inputs_give_equal_bytes) {
   const auto run = analyse_source(GetParam(), "#include <stdlib.h>\nint main(int c, char **v) { return system(c > 1 ? v[1] : \"id\"); }");
   if (run.bytes.empty()) GTEST_SKIP() << "needs the cross compiler " << GetParam().compiler;

@@ -590,6 +590,11 @@ std::optional<State> Engine::library(State s, const std::string& name, const Mod
         store(s, values[3], result_symbol(model.name, site, id, host), word_);
       } else if (model.name == "popen" || model.name == "accept" || model.name == "socket") {
         tables_.symbol(result.id).path = model.name == "popen" ? "|" + first_text(values[0]).text : "";
+      } else if (model.name == "waitpid" || model.name == "wait") {
+        const Value& status = values[model.name == "wait" ? 0 : 1];
+        Value v = result_symbol(model.name, site, id, "");
+        v.size = 4;
+        if (const auto p = place_of(status); p && (p->base != 0 || p->at > 0x1000)) store(s, status, tables_.derived(0x41000, v, constant(0), Symbol::Kind::result, 4), 4);
       } else if (model.name == "dlsym" && values.size() > 1) {
         const auto t = first_text(values[1]);
         if (t.whole) result = tables_.keyed("import " + t.text, {Symbol::Kind::import, t.text}, word_);
