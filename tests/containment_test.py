@@ -20,6 +20,8 @@ DECLARED = ("203.0.113.50", 8443)
 HL7 = wire.mllp(b"MSH|^~\\&|MON|BED1|CS|WARD|20260101120000||ADT^A01|1|P|2.3", b"PID|1||MRN-0042^^^HOSP||TESTPATIENT^ALICE||19700101|F")
 # What the generator says: name, transport, peer, port, words.
 LAB_TRAFFIC = [["share over tcp", "tcp", SHARE, 2049, wire.rpc_call(1, 100003, 3, 0).hex()],
+               ["port mapper", "udp", SHARE, 111, wire.rpc_call(1, 100000, 2, 3).hex()],
+               ["mount daemon", "udp", SHARE, 20048, wire.rpc_call(1, 100005, 3, 1).hex()],
                ["share over udp", "udp", SHARE, 2049, wire.rpc_call(1, 100003, 3, 0).hex()],
                ["patient data", "tcp", SHARE, 515, wire.cms_patient().hex()],
                ["hl7", "tcp", CENTRAL, 2575, HL7.hex()]]

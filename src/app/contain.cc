@@ -18,6 +18,11 @@ struct ContainOptions {
   bool watch = false;
 };
 
+// A share of NFS is asked for at the port mapper, mounted at the mount daemon and read at 2049, each by TCP or UDP
+// (RFC 1833, RFC 1813; 20048 is the mount daemon's by IANA): stopping one alone leaves the others talking.
+constexpr std::uint16_t kSharePorts[] = {111, 2049, 20048};
+bool is_share(std::string_view protocol) { return protocol.starts_with("nfs") || protocol == "mount" || protocol == "portmap"; }
+
 base::Result<std::string> contain_report(const ContainOptions& options) {
   const auto bytes = base::read_file(options.report);
   if (!bytes) return std::unexpected(bytes.error());
@@ -31,7 +36,11 @@ base::Result<std::string> contain_report(const ContainOptions& options) {
     if (!one.date.empty()) plan.date = one.date;
     for (const auto& finding : one.findings) {
       if (finding.severity < threshold) continue;
-      for (const auto& peer : finding.endpoints) contain::add(plan, peer.name(), peer.port, peer.protocol, {finding.id});
+      for (const auto& peer : finding.endpoints) {
+        contain::add(plan, peer.name(), peer.port, peer.protocol, {finding.id});
+        if (is_share(peer.protocol))
+          for (const auto port : kSharePorts) contain::add(plan, peer.name(), port, "", {finding.id});
+      }
     }
   }
   for (const auto& refused : plan.refused) fmt::print(stderr, "biopsy: {} ({} times)\n", base::escape_terminal(refused.detail), refused.count);
