@@ -12,7 +12,7 @@ _biopsy() {
   case $command:$current in
     scan:-*) mapfile -t COMPREPLY < <(compgen -W "--device --format --output --fail-on --strict --accept --capture --jobs --no-cache --quiet --date --show-secrets --help" -- "$current") ;;
     capture:-*) mapfile -t COMPREPLY < <(compgen -W "--scan-carried --canary --format --output --fail-on --strict --accept --date --show-secrets --help" -- "$current") ;;
-    run:-*) mapfile -t COMPREPLY < <(compgen -W "--confirm --input --keys --keep-capture --seconds --speed --format --output --fail-on --strict --accept --date --show-secrets --quiet --help" -- "$current") ;;
+    run:-*) mapfile -t COMPREPLY < <(compgen -W "--with --confirm --input --keys --keep-capture --seconds --speed --format --output --fail-on --strict --accept --date --show-secrets --quiet --help" -- "$current") ;;
     report:-*) mapfile -t COMPREPLY < <(compgen -W "--format --output --show-secrets --help" -- "$current") ;;
     compare:-*) mapfile -t COMPREPLY < <(compgen -W "--format --output --fail-on --jobs --quiet --help" -- "$current") ;;
     dump:*) if [ "$COMP_CWORD" = 2 ]; then mapfile -t COMPREPLY < <(compgen -W "blobs tree strings functions calls pcode shell effects" -- "$current"); else mapfile -t COMPREPLY < <(compgen -f -- "$current"); fi ;;

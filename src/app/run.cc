@@ -26,6 +26,7 @@ constexpr unsigned kWorkerSeconds = 120;
 
 struct RunOptions : ScanOptions {
   std::vector<std::string> words;  // program and its arguments
+  std::vector<std::string> others;  // more partitions of the device
   std::string image, keys, input, capture, confirm;
   unsigned seconds = 20, speed = 100;
 };
@@ -162,7 +163,9 @@ int run(const RunOptions& options) {
   };
   unpack::Options unpacking;
   unpacking.jobs = options.jobs;
-  const auto firmware = unpack::open({options.image}, unpacking);
+  std::vector<std::string> inputs = {options.image};
+  inputs.insert(inputs.end(), options.others.begin(), options.others.end());
+  const auto firmware = unpack::open(inputs, unpacking);
   if (!firmware) return complain(firmware.error());
   box::Plan plan;
   plan.secret = box::draw_secret();
@@ -204,6 +207,7 @@ void add_run(CLI::App& program, int& status) {
   auto options = std::make_shared<RunOptions>();
   command->add_option("image", options->image, "Image")->required();
   command->add_option("program", options->words, "Program inside the image, and its words; without one the boot is started");
+  command->add_option("--with", options->others, "Another partition of the same device; may be given several times")->allow_extra_args(false);
   command->add_option("--confirm", options->confirm, "Result of scan --format json of this image: try its findings and join what was seen");
   command->add_option("--input", options->input, "Type what this file holds; {patient} stands for the ten lines of a canary patient");
   command->add_option("--keys", options->keys, "Type these keys, after --input; \\n is enter");

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <iterator>
-#include <map>
+#include <algorithm>
+#include <set>
 
 #include "base/escape.h"
 #include "base/text.h"
@@ -42,12 +42,21 @@ std::string run_text(const box::Record& record, const std::vector<std::string>& 
   const auto put = [&](std::string_view text) { out += base::escape_terminal(text) + "\n"; };
   put(fmt::format("Run in the closed box: {}", record.started));
   put(fmt::format("  {} ms; {}. {} calls were seen.", record.run_ms, why_ended(record), record.notified_calls));
+  std::set<std::string> started, absent(record.missing.begin(), record.missing.end());
+  std::uint64_t last = 0;
+  for (const auto& event : record.events) {
+    if (event.call == "execute" && event.answer != "missing") started.insert(event.object + " " + event.target.substr(0, event.target.find(' ')));
+    if (event.answer != "missing") last = std::max(last, event.first_ms);
+  }
+  put(fmt::format("  {} different programs were started; the last new thing happened after {} ms.", started.size(), last));
   put("");
   put("What it did (milliseconds, program)");
   std::size_t lines = 0;
   for (const auto& event : record.events) {
+    // A search along PATH is told only where nothing was found.
+    if (event.answer == "missing" && !absent.contains(event.object.substr(event.object.rfind('/') + 1))) continue;
     if (++lines > kLines) continue;
-    put(fmt::format("  {:>6}  {}  {}{}", event.first_ms, event.actor.empty() ? event.program : event.actor, line_of(event), event.count > 1 ? fmt::format("  ({} times)", event.count) : ""));
+    put(fmt::format("  {:>6}  {}  {}{}", event.first_ms, event.actor.empty() ? event.program.empty() ? "the box" : event.program : event.actor, line_of(event), event.count > 1 ? fmt::format("  ({} times)", event.count) : ""));
   }
   if (lines > kLines) put(fmt::format("  ... and {} more", lines - kLines));
   if (record.events.empty()) put("  nothing that the box watches");

@@ -320,6 +320,47 @@ TEST_P(Planted, SendsTheCanaryPatientToTheFixedPeer) {
 INSTANTIATE_TEST_SUITE_P(Packages, Planted, testing::Values("monitor-2.0.6.bin", "monitor-prerelease.bin", "monitor-2.0.8-pre.bin"),
                          [](const auto& at) { return "n" + std::to_string(at.index); });
 
+// ---- real images
+
+struct Real {
+  std::vector<std::string> inputs;  // beneath the shared firmware
+  unsigned programs;                // at least so many different ones must have been started
+};
+
+class RealBoot : public testing::TestWithParam<Real> {};
+
+TEST_P(RealBoot, ComesThisFarAndLeavesNothing) {
+  NEEDS_A_BOX();
+  const char* shared = std::getenv("BIOPSY_SHARED");
+  const std::string place = shared ? shared : BIOPSY_SOURCE_DIR "/../shared";
+  std::vector<std::string> inputs;
+  for (const auto& input : GetParam().inputs) {
+    inputs.push_back(place + "/firmware/" + input);
+    if (!std::filesystem::exists(inputs.back())) GTEST_SKIP() << "needs shared firmware: " << input;
+  }
+  const auto firmware = unpack::open(inputs);
+  ASSERT_TRUE(firmware);
+  const std::string mounted = mounts();
+  box::Plan plan;
+  plan.limits.wall_seconds = 12;
+  const auto record = box::run(*firmware, plan);
+  ASSERT_TRUE(record) << record.error().message;
+  std::vector<std::string> started;
+  for (const auto& event : record->events)
+    if (event.call == "execute" && event.answer != "missing") started.push_back(event.object);
+  std::sort(started.begin(), started.end());
+  started.erase(std::unique(started.begin(), started.end()), started.end());
+  EXPECT_GE(started.size(), GetParam().programs) << record->output;
+  EXPECT_EQ(mounts(), mounted);
+  EXPECT_THAT(processes(), testing::IsEmpty());
+}
+
+INSTANTIATE_TEST_SUITE_P(Images, RealBoot,
+                         testing::Values(Real{{"images/dlink-dir815-1.01b14.bin"}, 10}, Real{{"images/lede-17.01.4-tl-wr841-v11-factory.bin"}, 10},
+                                         Real{{"dumps/ipcam-sannce/rootfs.bin", "dumps/ipcam-sannce/system.bin"}, 3},
+                                         Real{{"dumps/ipcam-wyzecam_v2-4.9.1.60/rootfs.bin", "dumps/ipcam-wyzecam_v2-4.9.1.60/driver.bin"}, 3}),
+                         [](const auto& at) { return "n" + std::to_string(at.index); });
+
 // ---- the monitor's own sources on other machines, and as nobody
 
 class Monitor : public testing::TestWithParam<const char*> {
