@@ -350,6 +350,7 @@ TEST_P(RealBoot, ComesThisFarAndLeavesNothing) {
     if (event.call == "execute" && event.answer != "missing") started.push_back(event.object);
   std::sort(started.begin(), started.end());
   started.erase(std::unique(started.begin(), started.end()), started.end());
+  fmt::print("{}: {} programs, {} calls\n", GetParam().inputs.front(), started.size(), record->notified_calls);
   EXPECT_GE(started.size(), GetParam().programs) << record->output;
   EXPECT_EQ(mounts(), mounted);
   EXPECT_THAT(processes(), testing::IsEmpty());

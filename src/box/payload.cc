@@ -104,7 +104,7 @@ void become_payload(const Plan& plan, const PayloadEnds& ends, const std::string
   // The table of descriptors was the supervisor's until here, so that it has the notification descriptor.
   const auto last = static_cast<unsigned>(ends.answer);
   if (close_range(0, last - 1, CLOSE_RANGE_UNSHARE) != 0 || close_range(last + 1, ~0U, 0) != 0) _exit(127);
-  if (open(console.c_str(), O_RDWR) != 0 || dup(0) != 1 || dup(0) != 2) _exit(127);
+  if (open(console.c_str(), O_RDWR | O_NOCTTY) != 0 || dup(0) != 1 || dup(0) != 2) _exit(127);
   fcntl(ends.answer, F_SETFD, FD_CLOEXEC);
   for (int number = 1; number < NSIG; ++number) signal(number, SIG_DFL);
   if (boot) start(plan, words);

@@ -165,7 +165,7 @@ bool make_console(Root& out, const std::string& root) {
   out.console = fmt::format("/dev/pts/{}", number);
   unlinkat(out.top.get(), "dev/ptmx", 0);
   symlinkat("pts/ptmx", out.top.get(), "dev/ptmx");
-  for (const char* name : {"dev/console", "dev/tty", "dev/ttyS0", "dev/ttyAMA0", "dev/ttymxc0", "dev/tty1"}) {
+  for (const char* name : {"dev/console", "dev/tty", "dev/ttyS0", "dev/ttyS1", "dev/ttyS2", "dev/ttyS3", "dev/ttyAMA0", "dev/ttymxc0", "dev/tty1"}) {
     unlinkat(out.top.get(), name, 0);
     symlinkat(fmt::format("pts/{}", number).c_str(), out.top.get(), name);
   }
