@@ -17,7 +17,8 @@
 namespace app {
 namespace {
 
-constexpr std::uint64_t kWorkerMemory = std::uint64_t{6} << 30;  // the file twice, what is held of its streams, the result
+constexpr std::uint64_t kWorkerMemory = std::uint64_t{6}
+                                        << 30;  // the file twice, what is held of its streams, the result
 constexpr unsigned kWorkerSeconds = 600;
 
 constexpr std::size_t kCarriedScanned = 64;
@@ -43,7 +44,8 @@ base::Result<CaptureRead> read_capture(const std::string& path, const ScanOption
   const auto file = base::read_file(path);
   if (!file) return std::unexpected(file.error());
   const std::string name = path == "-" ? "standard input" : std::filesystem::path(path).filename().string();
-  if (file->empty()) return base::fail(base::Error::Kind::unreadable, fmt::format("{}: the file is empty", path));
+  if (file->empty())
+    return base::fail(base::Error::Kind::unreadable, fmt::format("{}: the file is empty", path));
   const base::WorkerLimits limits{kWorkerMemory, kWorkerSeconds, 2 * kWorkerSeconds};
   // The first byte says which of the two follows: a result, or the sentence why there is none.
   const auto answer = base::run_worker(limits, [&] {
@@ -63,7 +65,10 @@ base::Result<CaptureRead> read_capture(const std::string& path, const ScanOption
   const std::string_view text = base::as_text(*answer);
   if (!text.starts_with('+')) {
     const auto why = text.substr(text.empty() ? 0 : 1);
-    return base::fail(base::Error::Kind::unreadable, why.starts_with(path) ? std::string(why) : fmt::format("{}: {}", path, why.starts_with("capture: ") ? why.substr(9) : why));
+    return base::fail(base::Error::Kind::unreadable,
+                      why.starts_with(path)
+                          ? std::string(why)
+                          : fmt::format("{}: {}", path, why.starts_with("capture: ") ? why.substr(9) : why));
   }
   std::uint64_t at = 1;
   const auto json = take_sized(*answer, at);
@@ -77,11 +82,13 @@ base::Result<CaptureRead> read_capture(const std::string& path, const ScanOption
     const auto carried = options.scan_carried ? take_sized(*answer, at) : std::nullopt;
     if (!carried || carried->empty() || entry.note.starts_with("data, ")) continue;
     if (out.carried.size() == kCarriedScanned) {
-      base::add_doubt(out.result.doubts, {"carried-not-scanned", name, 0, "more carried files than are scanned"});
+      base::add_doubt(out.result.doubts,
+                      {"carried-not-scanned", name, 0, "more carried files than are scanned"});
       break;
     }
     // Paths inside it begin with its own name on the wire, of which the last part counts.
-    const auto last = entry.path.substr(entry.path.rfind('/') == std::string::npos ? 0 : entry.path.rfind('/') + 1);
+    const auto last =
+        entry.path.substr(entry.path.rfind('/') == std::string::npos ? 0 : entry.path.rfind('/') + 1);
     auto scanned = scan_bytes({carried->begin(), carried->end()}, last.empty() ? "carried" : last, options);
     scanned.device = fmt::format("{} carried in {}", entry.path, name);
     out.carried.push_back(std::move(scanned));
@@ -90,11 +97,17 @@ base::Result<CaptureRead> read_capture(const std::string& path, const ScanOption
 }
 
 void add_capture(CLI::App& program, int& status) {
-  auto* command = program.add_subcommand("capture", "Read packet captures and report what the traffic alone shows");
+  auto* command =
+      program.add_subcommand("capture", "Read packet captures and report what the traffic alone shows");
   auto options = std::make_shared<ScanOptions>();
   command->add_option("capture", options->inputs, "pcap or pcapng, gzip-compressed or not")->required();
-  command->add_flag("--scan-carried", options->scan_carried, "Scan programs, scripts and archives that were carried in clear, too");
-  command->add_option("--canary", options->canaries, "A string typed in at the device, a made-up patient's name say: finds it in every stream, whatever the framing; may be given several times")->allow_extra_args(false);
+  command->add_flag("--scan-carried", options->scan_carried,
+                    "Scan programs, scripts and archives that were carried in clear, too");
+  command
+      ->add_option("--canary", options->canaries,
+                   "A string typed in at the device, a made-up patient's name say: finds it in every stream, "
+                   "whatever the framing; may be given several times")
+      ->allow_extra_args(false);
   add_output_options(*command, *options);
   add_judging_options(*command, *options);
   command->callback([options, &status] {

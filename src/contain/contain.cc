@@ -46,8 +46,8 @@ std::optional<witness::Address> numeric(std::string_view text) {
 
 Transport transport_of(std::string_view protocol) {
   const std::string name = base::lower(protocol);
-  static constexpr std::string_view kTcp[] = {"tcp", "http",   "https", "ftp", "mqtt", "hl7",
-                                              "lpd", "telnet", "ssh",   "tls", "smb",  "dicom",
+  static constexpr std::string_view kTcp[] = {"tcp", "http",   "https",  "ftp",     "mqtt",    "hl7",
+                                              "lpd", "telnet", "ssh",    "tls",     "smb",     "dicom",
                                               "rsh", "rexec",  "rlogin", "cms8000", "ftp-data"};
   static constexpr std::string_view kUdp[] = {"udp", "tftp", "ntp", "syslog"};
   if (std::find(std::begin(kTcp), std::end(kTcp), name) != std::end(kTcp)) return Transport::tcp;

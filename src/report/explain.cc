@@ -24,9 +24,9 @@ const effects::Program* program_at(const Result& result, const std::string& path
 
 void tell_program(const Result& result, const Finding& finding, std::string& out) {
   const auto device = finding.fingerprints.find("device");  // of what only traffic shows
-  const std::string path = !finding.files.empty()                      ? finding.files.front()
+  const std::string path = !finding.files.empty()                 ? finding.files.front()
                            : device != finding.fingerprints.end() ? device->second
-                                                                   : std::string();
+                                                                  : std::string();
   out += fmt::format("1. Who acts: {}\n", shown(path));
   const auto* program = program_at(result, path);
   if (!program) return;

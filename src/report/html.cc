@@ -94,7 +94,8 @@ void tell_finding(Page& page, const Finding& finding, std::size_t number) {
            shown(finding.says));
   if (!finding.accepted.empty())
     page.add("<p class=\"accepted\">Accepted: {}</p>\n", shown(finding.accepted));
-  if (!finding.wire.empty() && !is_of_traffic(finding)) page.add("<p>On the wire: {}.</p>\n", shown(wire_words(finding.wire)));
+  if (!finding.wire.empty() && !is_of_traffic(finding))
+    page.add("<p>On the wire: {}.</p>\n", shown(wire_words(finding.wire)));
   page.add("<h4>Proof</h4>\n<ol class=\"proof\">\n");
   for (const auto& part : finding.evidence.parts) tell_evidence(page, part);
   if (finding.evidence.parts.empty()) tell_evidence(page, finding.evidence);
@@ -216,16 +217,22 @@ void tell_extents(Page& page, const result::ImageInfo& image) {
 }
 
 bool has_devices(const Result& result) {
-  return std::ranges::any_of(result.graph.programs, [](const auto& p) { return p.kind == effects::Program::Kind::device && !p.depth_reason.empty(); });
+  return std::ranges::any_of(result.graph.programs, [](const auto& p) {
+    return p.kind == effects::Program::Kind::device && !p.depth_reason.empty();
+  });
 }
 
 // The inventory of a capture: every address that spoke, with what it said of itself.
 void tell_devices(Page& page, const Result& result) {
   if (!has_devices(result)) return;
-  page.add("<section id=\"d{}-devices\">\n<h2>Devices on the wire</h2>\n<div class=\"scroll\"><table class=\"stack\"><thead><tr><th>Address</th><th>What it said of itself</th></tr></thead><tbody>\n", page.device);
+  page.add(
+      "<section id=\"d{}-devices\">\n<h2>Devices on the wire</h2>\n<div class=\"scroll\"><table "
+      "class=\"stack\"><thead><tr><th>Address</th><th>What it said of itself</th></tr></thead><tbody>\n",
+      page.device);
   for (const auto& program : result.graph.programs)
     if (program.kind == effects::Program::Kind::device && !program.depth_reason.empty())
-      page.add("<tr><td class=\"mono\">{}</td><td>{}</td></tr>\n", shown(program.path), shown(program.depth_reason));
+      page.add("<tr><td class=\"mono\">{}</td><td>{}</td></tr>\n", shown(program.path),
+               shown(program.depth_reason));
   page.add("</tbody></table></div>\n</section>\n");
 }
 
@@ -235,8 +242,9 @@ void tell_coverage(Page& page, const Result& result) {
       "<section id=\"d{}-read\">\n<h2>What was read</h2>\n<p>Of the bytes, {} belong to a known format, {} "
       "are padding, {} are unknown.</p>\n",
       page.device, size_words(c.claimed), size_words(c.padding), size_words(c.unknown));
-  if (!is_capture(result)) page.add("<p>{} file system{}, {} files, {} scripts, {} programs and libraries.</p>\n", c.file_systems,
-           c.file_systems == 1 ? "" : "s", c.files, c.scripts, c.binaries);
+  if (!is_capture(result))
+    page.add("<p>{} file system{}, {} files, {} scripts, {} programs and libraries.</p>\n", c.file_systems,
+             c.file_systems == 1 ? "" : "s", c.files, c.scripts, c.binaries);
   if (!c.programs_by_depth.empty() && !is_capture(result)) {
     page.add("<ul>");
     for (const auto& [depth, count] : c.programs_by_depth)

@@ -92,7 +92,8 @@ void tell_finding(Writer& out, const Finding& finding) {
   out.text += fmt::format("\n{}  {}\n", out.marked(finding.severity), out.bold(shown(finding.title)));
   out.paragraph(shown(finding.says), 4);
   if (!finding.accepted.empty()) out.paragraph("Accepted: " + shown(finding.accepted), 4);
-  if (!finding.wire.empty() && !is_of_traffic(finding)) out.paragraph("On the wire: " + shown(wire_words(finding.wire)) + ".", 4);
+  if (!finding.wire.empty() && !is_of_traffic(finding))
+    out.paragraph("On the wire: " + shown(wire_words(finding.wire)) + ".", 4);
   out.text += "    Proof:\n";
   for (const auto& part : finding.evidence.parts) tell_evidence(out, part, 8);
   if (!finding.occurrences.empty())
@@ -122,7 +123,8 @@ void tell_list(Writer& out, std::string_view heading, const std::vector<std::str
     out.paragraph(fmt::format("and {} more, all in the JSON result", lines.size() - kInventory), 4);
 }
 
-// The inventory of a capture: every address that spoke with what it said of itself, its peers, what was carried in clear.
+// The inventory of a capture: every address that spoke with what it said of itself, its peers, what was
+// carried in clear.
 void tell_traffic(Writer& out, const Result& result) {
   std::vector<std::string> devices, peers, carried;
   for (const auto& program : result.graph.programs)
@@ -135,7 +137,8 @@ void tell_traffic(Writer& out, const Result& result) {
                                   peer.looked_up ? ", looked up" : ""));
   for (const auto& file : result.files)
     if (file.kind == "carved")
-      carried.push_back(fmt::format("{}: {}, {}, sha256 {}", file.path, size_words(file.size), file.note, file.sha256));
+      carried.push_back(
+          fmt::format("{}: {}, {}, sha256 {}", file.path, size_words(file.size), file.note, file.sha256));
   tell_list(out, "Devices on the wire", devices);
   tell_list(out, "Peers", peers);
   tell_list(out, "Carried in clear", carried);
@@ -147,9 +150,10 @@ void tell_coverage(Writer& out, const Result& result) {
   out.paragraph(fmt::format("Bytes: {} claimed by a format, {} padding, {} unknown.", size_words(c.claimed),
                             size_words(c.padding), size_words(c.unknown)),
                 4);
-  if (c.files + c.file_systems > 0 || !is_capture(result)) out.paragraph(fmt::format("{} file system{}, {} files, {} scripts, {} programs and libraries.",
-                            c.file_systems, c.file_systems == 1 ? "" : "s", c.files, c.scripts, c.binaries),
-                4);
+  if (c.files + c.file_systems > 0 || !is_capture(result))
+    out.paragraph(fmt::format("{} file system{}, {} files, {} scripts, {} programs and libraries.",
+                              c.file_systems, c.file_systems == 1 ? "" : "s", c.files, c.scripts, c.binaries),
+                  4);
   if (!c.programs_by_depth.empty() && !is_capture(result)) {
     std::string depths;
     for (const auto& [depth, count] : c.programs_by_depth)

@@ -106,7 +106,8 @@ std::string_view confidence_words(const result::Finding& finding) {
 }
 
 bool is_capture(const result::Result& result) {
-  return !result.images.empty() && std::ranges::all_of(result.images, [](const auto& image) { return image.format == "capture"; });
+  return !result.images.empty() &&
+         std::ranges::all_of(result.images, [](const auto& image) { return image.format == "capture"; });
 }
 
 bool is_of_traffic(const result::Finding& finding) { return finding.rule.starts_with("wire-"); }

@@ -19,7 +19,7 @@ std::string cwe_words(const std::vector<int>& cwe);         // "CWE-494, CWE-829
 std::string endpoint_words(const effects::Endpoint& peer);  // "nfs 198.51.100.7 port 2049"
 std::string_view provenance_words(effects::Provenance provenance);
 std::string_view scope_words(effects::Scope scope);
-bool is_capture(const result::Result& result);        // nothing but captures was read
+bool is_capture(const result::Result& result);       // nothing but captures was read
 bool is_of_traffic(const result::Finding& finding);  // a finding of a capture alone
 std::string_view confidence_words(const result::Finding& finding);
 std::string_view limb_words(std::string_view limb);  // CWE-912's limb, in words

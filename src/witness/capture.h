@@ -128,8 +128,8 @@ struct Options {
   std::uint64_t max_object = std::uint64_t{16} << 20;     // bytes of one carved object
   std::uint64_t max_objects = std::uint64_t{128} << 20;   // bytes of all carved objects
   std::uint32_t max_flows = 200'000;                      // rows of Capture::flows
-  std::uint32_t max_observations = 100'000;               // of which half for patient data, shells, mounts, carried code
-  std::vector<std::string> canaries;  // byte strings to look for in every stream, whatever the framing
+  std::uint32_t max_observations = 100'000;  // of which half for patient data, shells, mounts, carried code
+  std::vector<std::string> canaries;         // byte strings to look for in every stream, whatever the framing
 };
 
 struct Capture {

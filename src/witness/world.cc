@@ -49,8 +49,9 @@ constexpr Magic kMagics[] = {
 
 bool weighs(Observation::Kind kind) {
   using Kind = Observation::Kind;
-  return kind == Kind::patient_data || kind == Kind::canary || kind == Kind::mount_remote || kind == Kind::shell ||
-         kind == Kind::credential || kind == Kind::code_in_clear || kind == Kind::association;
+  return kind == Kind::patient_data || kind == Kind::canary || kind == Kind::mount_remote ||
+         kind == Kind::shell || kind == Kind::credential || kind == Kind::code_in_clear ||
+         kind == Kind::association;
 }
 
 }  // namespace
@@ -196,7 +197,8 @@ void World::tell(const Conversation& c, std::vector<std::uint64_t> frames, std::
     return;
   }
   // Facts without end (names looked up, messages) leave half the room to those that weigh.
-  if (capture.observations.size() >= (weighs(fact.kind) ? options.max_observations : options.max_observations / 2)) {
+  if (capture.observations.size() >=
+      (weighs(fact.kind) ? options.max_observations : options.max_observations / 2)) {
     if (beyond_cap_++ == 0) first_beyond_cap_ = frames.empty() ? 0 : frames.front();
     return;
   }
