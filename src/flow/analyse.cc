@@ -65,10 +65,14 @@ Program Engine::run() {
     share(budget_.steps / 2);
     if (code_target(elf_.entry) && !relevant_.empty()) run_root({elf_.entry, {"entry"}, {}, {}});
   }
+  std::set<std::uint64_t> looked_from;
   const auto run_pending = [&] {
     for (std::size_t i = 0; i < roots_.size(); ++i) {
       share(budget_.steps / 16);
       Root root = std::move(roots_[i]);
+      // A handler that nothing calls may not have been known when the library was looked for.
+      const std::uint64_t entry = machine_.mode_switch ? root.entry & ~std::uint64_t{1} : root.entry;
+      if (recogniser_ && looked_from.insert(entry).second && body_at(root.entry, false)) recognise_from({entry}), relevance();
       run_root(std::move(root));
     }
     roots_.clear();

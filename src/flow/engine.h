@@ -13,6 +13,7 @@
 #include "flow/code.h"
 #include "flow/flow.h"
 #include "flow/models.h"
+#include "flow/recognise.h"
 #include "flow/state.h"
 #include "flow/values.h"
 
@@ -113,6 +114,7 @@ class Engine {
   void start_bench();
   bool in_library(std::uint64_t entry) const { return library_low_ != 0 && entry >= library_low_; }
   void recognise_library();
+  void recognise_from(std::vector<std::uint64_t> roots);
 
   // library.cc
   std::optional<State> library(State s, const std::string& name, const Model& model, const std::vector<int>& skip,
@@ -137,6 +139,8 @@ class Engine {
   PageStore pages_;
   CodeStore code_;
   std::unique_ptr<Bench> bench_;  // of a static program
+  std::unique_ptr<Recogniser> recogniser_;
+  std::set<std::uint64_t> tried_;  // entries that the trials have seen
   std::vector<Value> temps_;
   bool big_;
   std::uint8_t word_;

@@ -29,17 +29,21 @@ void Engine::start_bench() {
 }
 
 void Engine::recognise_library() {
-  Bench& bench = *bench_;
   const std::uint64_t marked = machine_.mode_switch ? ~std::uint64_t{1} : ~std::uint64_t{0};
-  Recogniser recogniser(bench);
-  std::set<std::uint64_t> tried;
-  const std::uint64_t low = library_low_ = bench.library_start() > (bench.main() & marked) ? bench.library_start() : ~std::uint64_t{0};
-  const std::uint64_t most = bench.used() + 60'000'000;
+  recogniser_ = std::make_unique<Recogniser>(*bench_);
+  library_low_ = bench_->library_start() > (bench_->main() & marked) ? bench_->library_start() : ~std::uint64_t{0};
+  std::vector<std::uint64_t> roots = {bench_->main() & marked};
+  for (const auto f : elf_.init_functions) roots.push_back(f & marked);
+  recognise_from(std::move(roots));
+}
+
+void Engine::recognise_from(std::vector<std::uint64_t> roots) {
+  constexpr std::uint64_t most = 60'000'000;  // operations on the bench, over all
+  // The second round has a stream to try the stream functions on.
   for (int round = 0; round < 2; ++round) {
-    std::vector<std::uint64_t> todo = {bench.main() & marked};
-    for (const auto f : elf_.init_functions) todo.push_back(f & marked);
+    std::vector<std::uint64_t> todo(roots);
     std::set<std::uint64_t> seen(todo.begin(), todo.end());
-    for (std::size_t i = 0; i < todo.size() && bench.used() < most; ++i) {
+    for (std::size_t i = 0; i < todo.size() && bench_->used() < most; ++i) {
       const Body* body = body_at(todo[i], false);
       if (!body) continue;
       std::vector<std::uint64_t> next(body->calls);
@@ -50,16 +54,16 @@ void Engine::recognise_library() {
         if (!callee || callee->blocks.empty()) continue;
         std::vector<int> skip;
         if (const auto* symbol = elf_.function_at(c); symbol && model_for(symbol->name, skip)) continue;
-        const bool own = c < low && low != ~std::uint64_t{0};
+        const bool own = c < library_low_ && library_low_ != ~std::uint64_t{0};
         std::string name;
-        if (tried.insert(c).second) name = recogniser.name_of(c, callee->thumb, callee->names_texts && !callee->names_shell, own);
-        else if (!callee->names_texts && !own) name = recogniser.stream_function(c, callee->thumb);
-        if (name.empty() && (c < low || (callee->insn_count <= 3 && callee->calls.size() == 1))) todo.push_back(c);
-        else if (name.empty()) continue;
-        else recognised_[c] = name;
+        if (tried_.insert(c).second) name = recogniser_->name_of(c, callee->thumb, callee->names_texts && !callee->names_shell, own);
+        else if (!callee->names_texts && !own) name = recogniser_->stream_function(c, callee->thumb);
+        const bool stub = callee->insn_count <= 3 && callee->calls.size() == 1;
+        if (!name.empty()) recognised_[c] = name;
+        else if (c < library_low_ || stub) todo.push_back(c);
       }
     }
-    if (!recogniser.has_streams()) break;
+    if (!recogniser_->has_streams()) break;
   }
 }
 

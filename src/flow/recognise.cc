@@ -13,7 +13,7 @@ constexpr std::int64_t at_fdcwd = -100;
 
 // Requests that carry no meaning of their own: signals held back, memory fetched.
 bool is_quiet(const std::string& name) {
-  for (const char* quiet : {"sigprocmask", "gettid", "getpid", "futex", "set_robust_list", "brk", "mmap", "munmap", "mprotect", "set_tid_address"})
+  for (const char* quiet : {"sigprocmask", "gettid", "getpid", "futex", "set_robust_list", "brk", "mmap", "munmap", "mprotect", "set_tid_address", "getrandom", "clock_gettime"})
     if (name == quiet) return true;
   return false;
 }
