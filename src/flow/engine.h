@@ -27,6 +27,7 @@ struct Exit {
   Kind kind = Kind::next;
   Value target;
   State state;
+  bool parted = false;  // one of two ways on, with the flag that decides between them known on each
 };
 
 struct Frame {
@@ -39,6 +40,7 @@ struct Frame {
   std::uint64_t context = 0;        // hash of the chain of call sites
   bool main_entry = false;          // this is _start: what it hands over is main
   bool trust = false;               // the block at hand decides about a loop: believe the initial values of globals
+  bool may_part = false;  // the rest of the block is decided by flags that nothing in it changes
   mutable std::uint32_t recorded = 0;  // model calls seen since the frame began
   mutable bool gave_up = false;        // a limit ended it before it returned
 };
@@ -64,6 +66,7 @@ class Engine {
   Value binary(sleigh::Op op, const Value& a, const Value& b, std::uint8_t in, std::uint8_t out);
   bool wide(State& s, const MicroOp& op);
   bool unaligned_pair(State& s, const Insn& insn);
+  bool know_flag(State& s, const Insn& insn, std::size_t at, bool condition, std::uint16_t taint);
   void run_from(State s, std::size_t at, const Insn& insn, const Frame& frame, std::vector<Exit>& out, int forks);
 
   // memory.cc
@@ -101,6 +104,7 @@ class Engine {
   bool code_target(std::uint64_t address) const;
 
   // run.cc
+  std::size_t parting_from(const Block& block);
   std::optional<State> invoke(const Body& body, State state, Frame& frame);
   // The states after the call returns; empty when it never does.
   std::optional<State> call(State s, const Value& target, std::uint64_t site, std::uint64_t return_to, const Frame& frame, bool tail);
@@ -163,6 +167,7 @@ class Engine {
   std::set<std::uint64_t> address_taken_;
   std::set<std::string> user_syscalls_;
   std::vector<bool> is_syscall_op_;
+  std::vector<std::uint32_t> flags_;  // ARM: slots of the condition flags
 
   std::vector<CodeStore::Reg> arg_regs_, sys_args_;
   CodeStore::Reg result_, stack_, link_, global_, sys_number_, t9_, mode_;

@@ -171,11 +171,6 @@ Value Engine::unary(Op op, const Value& a, std::uint8_t in, std::uint8_t out) {
 }
 
 Value Engine::binary(Op op, const Value& left, const Value& right, std::uint8_t in, std::uint8_t out) {
-  if ((op == Op::INT_OR || op == Op::INT_AND) && !left.is_const() && left.id != 0 && left.same(right)) {  // PowerPC's mr
-    Value v = left;
-    v.size = out, v.taint = tables_.taint_union(left.taint, right.taint);
-    return v;
-  }
   // A constant stands on the right where the order does not matter.
   const bool swap = left.is_const() && !right.is_const() &&
                     (op == Op::INT_ADD || op == Op::INT_AND || op == Op::INT_OR || op == Op::INT_XOR || op == Op::INT_MULT ||
@@ -425,6 +420,41 @@ void Engine::exec(State state, const Insn& insn, const Frame& frame, std::vector
   run_from(std::move(state), 0, insn, frame, out, 0);
 }
 
+// The flag that the conditional branch at operation `at` asks about is set so that the branch's condition is `condition`.
+// False where it asks about more than one that a value could stand for.
+bool Engine::know_flag(State& s, const Insn& insn, std::size_t at, bool condition, std::uint16_t taint) {
+  const MicroOp* ops = code_.ops(insn);
+  Where where = ops[at].where[2];
+  std::uint64_t slot = ops[at].at[2];
+  std::uint8_t shift = ops[at].shift[2];
+  const auto set = [&](const MicroOp& from, int i, bool v) {
+    MicroOp to;
+    to.where[0] = Where::reg, to.at[0] = from.at[i], to.shift[0] = from.shift[i], to.size[0] = 1;
+    put(s, to, constant(v ? 1 : 0, 1, taint));
+  };
+  if (where == Where::reg) {
+    set(ops[at], 2, condition);
+    return true;
+  }
+  for (std::size_t j = at; j-- > 0;) {
+    const MicroOp& op = ops[j];
+    if (op.where[0] != where || op.at[0] != slot || op.shift[0] != shift) continue;
+    if (op.op == Op::BOOL_NEGATE) condition = !condition;
+    const bool pair = op.op == Op::INT_EQUAL || op.op == Op::INT_NOTEQUAL;
+    if (pair && op.where[1] == Where::reg && op.where[2] == Where::reg) {  // signed less, or not: negative is or is not overflow
+      set(op, 1, op.op == Op::INT_EQUAL ? !condition : condition), set(op, 2, false);
+      return true;
+    }
+    if (op.op != Op::BOOL_NEGATE && op.op != Op::COPY) return false;
+    if (op.where[1] == Where::reg) {
+      set(op, 1, condition);
+      return true;
+    }
+    where = op.where[1], slot = op.at[1], shift = op.shift[1];
+  }
+  return false;
+}
+
 void Engine::run_from(State s, std::size_t i, const Insn& insn, const Frame& frame, std::vector<Exit>& out, int forks) {
   const MicroOp* ops = code_.ops(insn);
   const std::uint64_t next = insn.address + insn.length;
@@ -473,9 +503,26 @@ void Engine::run_from(State s, std::size_t i, const Insn& insn, const Frame& fra
           out.push_back({Exit::Kind::jump, constant(op.at[1], word_), std::move(s)});
           return;
         }
+        const auto decide = [&](State& st, bool taken) {
+          for (const auto site : tables_.sites(c.taint)) {
+            if (site >= global_mark) continue;
+            const std::uint64_t entry = std::uint64_t{site} << 32 | ((insn.address * 2 + (taken ? 1 : 0)) & 0xFFFFFFFF);
+            const auto at = std::lower_bound(st.tested.begin(), st.tested.end(), entry);
+            if ((at == st.tested.end() || *at != entry) && st.tested.size() < 256) st.tested.insert(at, entry);
+          }
+        };
         if ((relative && there > i) || skips) {
           bool plain = there <= insn.ops;
           for (std::size_t k = i + 1; plain && k < there; ++k) plain = !is_control(ops[k].op) && ops[k].op != Op::CALLOTHER;
+          if (plain && frame.may_part && !maybe && forks == 0 && there >= insn.ops) {
+            State other(s);
+            if (know_flag(other, insn, i, true, c.taint) && know_flag(s, insn, i, false, c.taint)) {
+              decide(other, true), decide(s, false);
+              out.push_back({Exit::Kind::next, {}, std::move(other), true});
+              ++i;
+              continue;
+            }
+          }
           if (plain) {
             joined_until = std::max(joined_until, there);
             condition = tables_.taint_union(condition, c.taint);
@@ -485,14 +532,6 @@ void Engine::run_from(State s, std::size_t i, const Insn& insn, const Frame& fra
         }
         if (relative && there <= i) { ++i; continue; }  // a loop inside the instruction with an unknown end: once is enough
         if (forks > 8) { ++i; continue; }
-        const auto decide = [&](State& st, bool taken) {
-          for (const auto site : tables_.sites(c.taint)) {
-            if (site >= global_mark) continue;
-            const std::uint64_t entry = std::uint64_t{site} << 32 | ((insn.address * 2 + (taken ? 1 : 0)) & 0xFFFFFFFF);
-            const auto at = std::lower_bound(st.tested.begin(), st.tested.end(), entry);
-            if ((at == st.tested.end() || *at != entry) && st.tested.size() < 256) st.tested.insert(at, entry);
-          }
-        };
         State other(s);
         decide(other, true), decide(s, false);
         forked = true;

@@ -18,6 +18,23 @@ void Engine::give_up(const std::string& what, std::uint64_t address) {
   if (give_ups_.size() < 256) give_ups_.insert(fmt::format("{} {:x}", what, address));
 }
 
+// The first instruction of a block from which on nothing changes the flags that a conditional jump at its end asks about;
+// the block's length where there is none, or on machines without conditional instructions.
+std::size_t Engine::parting_from(const Block& block) {
+  if (elf_.machine != elf::Machine::arm || block.next.size() < 2) return block.insns.size();
+  if (flags_.empty())
+    for (const auto* name : {"NG", "ZR", "CY", "OV"}) flags_.push_back(code_.reg(name).slot);
+  std::size_t from = 0;
+  for (std::size_t k = 0; k < block.insns.size(); ++k) {
+    const Insn insn = code_.insn(block.insns[k]);
+    for (std::uint32_t i = 0; i < insn.ops; ++i) {
+      const MicroOp& op = code_.ops(insn)[i];
+      if (op.where[0] == Where::reg && std::find(flags_.begin(), flags_.end(), op.at[0]) != flags_.end()) from = k + 1;
+    }
+  }
+  return from;
+}
+
 std::optional<State> Engine::invoke(const Body& body, State state, Frame& frame) {
   if (covered_.insert(body.entry).second)
     for (const auto& b : body.blocks) covered_blocks_.insert(b.start);  // a start found late may lie inside
@@ -51,6 +68,8 @@ std::optional<State> Engine::invoke(const Body& body, State state, Frame& frame)
   std::uint64_t clock = 0, last_return = 0;
   std::vector<std::uint64_t> header_clock(n, 0);
   std::vector<std::uint16_t> visits(n, 0), loops(n, 0);
+  constexpr std::size_t unread = ~std::size_t{0};
+  std::vector<std::size_t> part_from(n, unread);
   std::vector<std::uint32_t> recorded_before(n, 0);
   std::optional<State> returned;
   const std::uint64_t started = steps_;
@@ -106,8 +125,12 @@ std::optional<State> Engine::invoke(const Body& body, State state, Frame& frame)
     if (header[index]) last_in.insert_or_assign(index, s), header_clock[index] = ++clock;
     const Block& block = body.blocks[index];
     frame.trust = leaves_loop[index];
-    bool gone = false;
-    for (std::size_t k = 0; k < block.insns.size() && !gone; ++k) {
+    // ARM's conditional instructions before a branch on the same flag: both ways are followed apart up to that branch.
+    if (part_from[index] == unread) part_from[index] = parting_from(block);
+    std::vector<std::pair<std::size_t, State>> ways;
+    bool parted = false, gone = false;
+    for (std::size_t k = 0; k < block.insns.size(); ++k) {
+      frame.may_part = k >= part_from[index] && ways.size() < 3;
       const Insn insn = code_.insn(block.insns[k]);
       const bool last = k + 1 == block.insns.size();
       exits.clear();
@@ -117,7 +140,13 @@ std::optional<State> Engine::invoke(const Body& body, State state, Frame& frame)
       }
       exec(std::move(s), insn, frame, exits);
       gone = true;
-      const bool certain = exits.size() == 1;
+      if (exits.size() == 2 && exits[0].parted && !last) {
+        parted = true;
+        ways.emplace_back(k, std::move(exits[0].state));
+        s = std::move(exits[1].state);
+        continue;
+      }
+      const bool certain = exits.size() == 1 && !parted;
       const std::uint64_t next = insn.address + insn.length;
       for (auto& e : exits) {
         switch (e.kind) {
@@ -171,6 +200,11 @@ std::optional<State> Engine::invoke(const Body& body, State state, Frame& frame)
           }
         }
       }
+      if (!gone) continue;
+      if (ways.empty()) break;
+      k = ways.back().first;  // the next instruction is the first on the other way
+      s = std::move(ways.back().second);
+      ways.pop_back();
     }
   }
   return returned;
