@@ -131,6 +131,11 @@ class Engine {
   void set_result(State& s, const Value& v);
   Value result_symbol(const std::string& callee, std::uint64_t site, std::uint32_t id, const std::string& origin);
 
+  // cxx_text.cc: what a call of libstdc++'s strings and streams leaves; nothing when `name` is none that is known.
+  // `indirect_result`: the callee took the address of its result (and, on i386, took it off the stack).
+  std::optional<State> cxx_text(State& s, const std::string& name, bool& indirect_result);
+  struct CxxText;
+
   // analyse.cc
   void join_children();
   void collect_functions(Program& out);

@@ -288,6 +288,12 @@ std::optional<State> Engine::call_one(State s, const Value& target, std::uint64_
   if (!import.empty()) {
     // A stub that only jumps on stands for its caller's call.
     const bool stub = tail && frame.caller && frame.body->blocks.size() <= 2 && frame.body->insn_count <= 6;
+    bool indirect_result = false;
+    if (auto after = cxx_text(s, import, indirect_result)) {
+      State left = leave(std::move(*after));
+      if (indirect_result && pops && word_ == 4) left.regs[stack_.slot] = binary(sleigh::Op::INT_ADD, left.regs[stack_.slot], constant(word_, word_), word_, word_);
+      return left;
+    }
     std::vector<int> skip;
     if (import == "fclose")  // in some C libraries pclose() is the same function
       if (const Value v = argument(s, 0); v.kind == Value::Kind::symbol && tables_.symbol(v.id).path.starts_with("|")) import = "pclose";
