@@ -169,7 +169,7 @@ result::Result scan_firmware(const unpack::Firmware& firmware, const std::vector
   for (auto& one : facts) derive::join_shipped_defaults(one, environment);
 
   // Join them to one graph: who starts whom, what flows where.
-  auto linked = derive::link(std::move(facts), firmware.root, starts);
+  auto linked = derive::link(std::move(facts), firmware.root, starts, [&](const unpack::Node& node) { return base::as_text(firmware.bytes(node)); });
   out.graph = std::move(linked.graph);
   for (auto& reason : linked.give_ups) out.coverage.not_evaluated.push_back({reason.substr(0, reason.find(": ")), reason.substr(reason.find(": ") + 2)});
 

@@ -71,4 +71,11 @@ bool is_beneath(std::string_view path, std::string_view directory) {
   return path.starts_with(directory) && (path.size() == directory.size() || path[directory.size()] == '/');
 }
 
+std::string masked(std::string words, std::string_view secret) {
+  constexpr std::string_view mask = "(masked)";
+  if (secret.empty()) return words;
+  for (auto at = words.find(secret); at != std::string::npos; at = words.find(secret, at + mask.size())) words.replace(at, secret.size(), mask);
+  return words;
+}
+
 }  // namespace base

@@ -13,6 +13,9 @@ std::string_view trim(std::string_view text);                                // 
 std::string lower(std::string_view text);
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 
+// `words` with every `secret` written as "(masked)"; an empty secret changes nothing.
+std::string masked(std::string words, std::string_view secret);
+
 // A lexically normal absolute path: `.`, `..`, doubled and trailing slashes resolved; `..` never climbs above `/`.
 // A relative `path` is taken from `directory`.
 std::string normal_path(std::string_view path, std::string_view directory = "/");

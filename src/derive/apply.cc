@@ -87,7 +87,11 @@ Applied apply_model(const CommandModel& model, const Invocation& invocation) {
       if (!effect.peer && part.protocol) effect.notes["protocol"] = first(part.protocol, invocation, each).value;
       if (!effect.peer && part.port) effect.notes["port"] = first(part.port, invocation, each).value;
       for (const auto& [name, expression] : part.notes)
-        if (const auto values = expression.evaluate(invocation, each); !values.empty()) effect.notes[name] = values.front().value;
+        if (const auto values = expression.evaluate(invocation, each); !values.empty()) {
+          effect.notes[name] = values.front().value;
+          const std::string& origin = values.front().origin;
+          if (name == "secret" && effects::fixed(values.front().provenance) && origin.starts_with('/')) effect.notes["secret-origin"] = origin.substr(0, origin.find(": "));
+        }
       effect.data = part.data;
       if (effect.peer && is_protected(effect.peer->protocol)) effect.notes["tls"] = "yes";
       out.effects.push_back(std::move(effect));

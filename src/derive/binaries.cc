@@ -224,6 +224,8 @@ class BinaryReader {
     const bool reads = site.callee == "read" || site.callee == "fgets" || site.callee == "getc" || site.callee == "fgetc";
     const bool from_stdin = !site.args.empty() && (std::ranges::find(site.args[0].numbers, 0) != site.args[0].numbers.end() || std::ranges::find(site.args[0].values, "0") != site.args[0].values.end());
     if (reads && from_stdin && !is_user_device(invocation.opened.value)) invocation.opened = text_from("stdin");
+    const bool from_nowhere = invocation.opened.empty() && (site.callee == "fread" || site.callee == "fgets" || site.callee == "getline");
+    if (from_nowhere && std::ranges::none_of(site.feeds, [&](auto from) { return opens_file(call(from).callee) || call(from).callee == "popen"; }) && is_web_program()) invocation.opened = text_from("stdin");
     if (invocation.endpoint || invocation.opened.value != "socket") return;
     for (const auto& other : program_.calls) {
       if (other.callee != "connect" || !other.endpoint) continue;
@@ -295,6 +297,11 @@ class BinaryReader {
       for (Effect& effect : applied.effects) {
         if (effect.kind == Kind::make_executable && effect.object.resolved && (std::strtol(effect.object.value.c_str(), nullptr, 10) & 0111) == 0) continue;
         set_data(i, effect);
+        if (effect.kind == Kind::ask_user && effect.object.value == "stdin" && is_web_program()) {
+          effect.kind = Kind::request;
+          effect.object = text_from("${input}");
+          effect.object.value = "the body";
+        }
         const bool tells = effect.kind != Kind::print || !effect.data.empty();  // what it prints matters only by what it tells
         if (tells) add(i, std::move(effect));
       }
@@ -407,6 +414,16 @@ class BinaryReader {
               if (a != b) facts_.edges.push_back({EffectId{a}, EffectId{b}, effects::EdgeKind::guards, false, "its result is tested"});
       }
     }
+  }
+
+  // Run by a web server (RFC 3875): what it reads from its standard input is the body of a request.
+  bool is_web_program() const {
+    const std::string& path = facts_.program.path;
+    if (path.find("cgi-bin/") != std::string::npos || path.ends_with(".cgi")) return true;
+    return std::ranges::any_of(program_.calls, [](const flow::CallSite& site) {
+      if (site.callee != "getenv" || site.args.empty()) return false;
+      return std::ranges::any_of(site.args[0].values, [](const auto& value) { return value == "REQUEST_METHOD" || value == "QUERY_STRING" || value == "CONTENT_LENGTH"; });
+    });
   }
 
   // Commands of a peer that reach a shell, with what is asked for before.

@@ -29,6 +29,18 @@ const Models& boot_loader_models() {
   return models;
 }
 
+// Words of the loader that tell which checks it makes.
+const std::vector<std::pair<std::string, Kind>>& check_words() {
+  static const std::vector<std::pair<std::string, Kind>> list = [] {
+    std::vector<std::pair<std::string, Kind>> out;
+    const YAML::Node root = YAML::Load(std::string(embedded::boot_loader_yaml));
+    for (const auto& word : root["checks"]) out.emplace_back(word.as<std::string>(), Kind::check_hash);
+    for (const auto& word : root["signatures"]) out.emplace_back(word.as<std::string>(), Kind::verify_signature);
+    return out;
+  }();
+  return list;
+}
+
 struct Variable {
   std::string name, value;
   std::size_t offset;  // in the blob
@@ -111,6 +123,7 @@ class Reader {
       std::size_t end = at;
       while (end < text_.size() && text_[end] >= 0x20 && text_[end] < 0x7F) ++end;
       const auto line = text_.substr(at, end - at);
+      if (line.size() > 8 && line.size() < 200) read_check(line, at);
       const bool ended = end < text_.size() && text_[end] == '\0';
       if (ended && line.size() > 8 && line.size() < 400 && !told.contains(at) && looks_like_commands(line) && line.find("0x") != std::string_view::npos && line.find("- ") == std::string_view::npos) {
         const auto before = facts_.effects.size();
@@ -125,6 +138,21 @@ class Reader {
   }
 
  private:
+  void read_check(std::string_view line, std::size_t at) {
+    for (const auto& [word, kind] : check_words()) {
+      if (line.find(word) == std::string_view::npos) continue;
+      Effect effect;
+      effect.kind = kind;
+      effect.site = site(at, std::string(line));
+      effect.object.value = "what the boot loader loads";
+      effect.assumed = true;
+      effect.assumption = "the boot loader's own words; its code was not read";
+      effect.triggers = {{Trigger::Kind::unknown, "the boot loader's code was not read"}};
+      facts_.effects.push_back(std::move(effect));
+      return;
+    }
+  }
+
   static void reach(const std::string& name, const std::map<std::string, std::string>& values, std::set<std::string>& out) {
     const auto value = values.find(name);
     if (value == values.end() || !out.insert(name).second) return;

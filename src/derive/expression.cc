@@ -310,7 +310,15 @@ std::vector<Text> Expression::evaluate(const Invocation& invocation, const Text*
       for (const Text& value : self(self, *node.parts[0])) {
         // An unknown name in the middle of a host or path stays; convert() keeps ${...} whole.
         const std::string_view converted = convert(node.name, value.value);
-        if (!converted.empty()) out.push_back(with_value(value, converted));
+        if (converted.empty()) continue;
+        out.push_back(with_value(value, converted));
+        // A part without unknowns owes nothing to those elsewhere in the word: the host of http://203.0.113.1/$FILE is fixed.
+        const bool part_known = converted.find('$') == std::string_view::npos && value.value.find('$') != std::string::npos;
+        if (part_known && !effects::fixed(value.provenance)) {
+          out.back().provenance = effects::Provenance::literal;
+          out.back().resolved = true;
+          out.back().origin.clear();
+        }
       }
       return out;
     }

@@ -23,7 +23,7 @@ std::string without_glob(std::string path) {
   return path;
 }
 
-bool brings_in(Kind kind) { return kind == Kind::mount_remote || kind == Kind::mount_media || kind == Kind::fetch || kind == Kind::receive; }
+bool brings_in(Kind kind) { return kind == Kind::mount_remote || kind == Kind::mount_media || kind == Kind::fetch || kind == Kind::receive || kind == Kind::request; }
 
 struct Carried {
   std::string path;

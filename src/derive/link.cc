@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "derive/flows.h"
+#include "derive/settings.h"
 
 namespace derive {
 
@@ -24,13 +25,16 @@ constexpr std::string_view kSearchPath[] = {"/usr/local/sbin", "/usr/local/bin",
 
 class Linker {
  public:
-  Linker(const unpack::Tree& tree) : tree_(tree) {}
+  Linker(const unpack::Tree& tree, const ReadFile& read) : tree_(tree), read_(read) {}
 
   Linked run(std::vector<ProgramFacts> facts, const std::vector<shell::Start>& starts) {
     for (auto& one : facts) add(std::move(one));
     find_started_programs();
     set_boot_triggers(starts);
     propagate_triggers();
+    start_loaded_libraries();
+    resolve_settings();
+    find_secret_files();
     find_replaced_programs();
     lift_checks();
     find_login_services();
@@ -133,6 +137,87 @@ class Linker {
     }
   }
 
+  // A library that a program opens by its name is run by it: its exported functions start when that program does.
+  void start_loaded_libraries() {
+    std::set<ProgramId> loaded;
+    for (const auto& [site, program] : runs_)
+      if (out_.graph.effects[EffectId{site}].notes.contains("library")) loaded.insert(program);
+    for (Effect& effect : out_.graph.effects) {
+      const bool exported = effect.triggers.size() == 1 && effect.triggers[0].kind == Trigger::Kind::unknown && effect.triggers[0].detail.starts_with("an exported function");
+      if (!exported || !loaded.contains(effect.program) || out_.graph.programs[effect.program].triggers.empty()) continue;
+      effect.triggers.clear();
+      effect.assumed = true;
+      effect.assumption = "the program that loads this library calls this function";
+    }
+  }
+
+  // A program that takes its peer from a file of the image which names exactly one: the image ships a default. Where the engine
+  // lost which file it was, the settings files that the program reads are asked.
+  void resolve_settings() {
+    if (!read_) return;
+    std::map<ProgramId, std::set<std::string>> files;
+    for (const Effect& effect : out_.graph.effects) {
+      const bool settings = effect.kind == Kind::read && effect.object.resolved && effect.object.value.starts_with("/") && (effect.object.value.starts_with("/etc/") || effect.object.value.ends_with(".conf") || effect.object.value.ends_with(".cfg") || effect.object.value.ends_with(".ini"));
+      if (settings && out_.graph.programs[effect.program].kind == Program::Kind::binary) files[effect.program].insert(effect.object.value);
+    }
+    for (Effect& effect : out_.graph.effects) {
+      if (!effect.peer || effect.kind == Kind::listen) continue;
+      const bool named = effect.peer->provenance == effects::Provenance::setting && effect.peer->origin.starts_with("read:");
+      const bool lost = effect.peer->name() == "${unknown}" && (effect.kind == Kind::mount_remote || effect.kind == Kind::fetch || effect.kind == Kind::connect || effect.kind == Kind::upload);
+      if (!named && !lost) continue;
+      std::vector<std::pair<std::string, effects::Endpoint>> peers;
+      const std::set<std::string> read = named ? std::set<std::string>{effect.peer->origin.substr(5)} : files[effect.program];
+      for (const auto& path : read)
+        if (const unpack::Node* node = tree_.resolve(path); node && node->type == unpack::NodeType::regular)
+          for (auto& peer : peers_of_settings(read_settings(read_(*node)))) peers.emplace_back(node->path + ": " + peer.first, std::move(peer.second));
+      if (peers.size() != 1) continue;
+      const auto before = *effect.peer;
+      effect.peer = peers.front().second;
+      if (before.port) effect.peer->port = before.port;
+      if (!before.protocol.empty()) effect.peer->protocol = before.protocol;
+      effect.peer->origin = peers.front().first;
+      effect.assumed = true;
+      effect.assumption = "the peer is the one in " + peers.front().first;
+    }
+  }
+
+  // A file of the image whose content is the secret of a door: the secret stands there, for everyone to read.
+  void find_secret_files() {
+    std::map<std::string, std::pair<std::string, std::string>> found;  // file -> the secret, who uses it
+    for (const Effect& effect : out_.graph.effects) {
+      const auto origin = effect.notes.find("secret-origin");
+      if (origin != effect.notes.end() && tree_.resolve(origin->second)) found.emplace(origin->second, std::pair(effect.notes.at("secret"), effect.site.file));
+    }
+    for (const auto& [path, secret] : found) {
+      const unpack::Node* node = tree_.resolve(path);
+      if (!node || by_path_.contains(node->path) || !read_) continue;
+      const std::string content(base::trim(read_(*node)));
+      if (content.empty() || content.size() > 200 || content.find('\n') != std::string::npos) continue;
+      Program table;
+      table.path = node->path;
+      table.kind = Program::Kind::table;
+      table.depth = Program::Depth::modelled;
+      const ProgramId id = out_.graph.programs.add(std::move(table));
+      by_path_.emplace(node->path, id);
+      Effect effect;
+      effect.kind = Kind::credential;
+      effect.program = id;
+      effect.site.file = node->path;
+      effect.site.line = 1;
+      effect.site.words = content;
+      effect.object.value = "the password that " + secret.second + " uses";
+      effect.notes = {{"secret", content}, {"password", "constant"}, {"setting", node->path}, {"says", "a credential in a file of its own"}};
+      out_.graph.effects.add(std::move(effect));
+    }
+  }
+
+  // Directories whose programs are run by name or at start.
+  static bool is_program_directory(std::string_view path) {
+    for (const auto directory : kSearchPath)
+      if (path == directory) return true;
+    return path == "/lib" || path == "/usr/lib" || path == "/system/app" || path == "/system/priv-app" || path == "/data/app" || path == "/etc/init.d" || path == "/usr/lib/cgi-bin" || path == "/www/cgi-bin";
+  }
+
   // Which programs of the image a written path covers: the file itself, or what lies in or beneath a directory.
   std::vector<std::string> programs_under(std::string path, const std::string& source, bool recursive) const {
     std::vector<std::string> out;
@@ -164,6 +249,10 @@ class Linker {
       } else if (effect.kind == Kind::unpack) {
         effect.replaced = programs_under(effect.target.value, "", true);
       }
+      // Programs that the image does not hold yet are put in place as well.
+      if (effect.replaced.empty() && (effect.kind == Kind::copy || effect.kind == Kind::unpack) && !effect.notes.contains("link"))
+        for (const auto& path : paths_written(effect))
+          if (is_program_directory(path)) effect.replaced = {path};
       if (effect.replaced.size() > 200) effect.replaced.resize(200);
     }
   }
@@ -199,6 +288,7 @@ class Linker {
   }
 
   const unpack::Tree& tree_;
+  const ReadFile& read_;
   Linked out_;
   std::map<std::string, ProgramId, std::less<>> by_path_;
   std::map<std::uint32_t, ProgramId> runs_;  // execute effect -> program of the image
@@ -206,8 +296,8 @@ class Linker {
 
 }  // namespace
 
-Linked link(std::vector<ProgramFacts> facts, const unpack::Tree& tree, const std::vector<shell::Start>& starts) {
-  return Linker(tree).run(std::move(facts), starts);
+Linked link(std::vector<ProgramFacts> facts, const unpack::Tree& tree, const std::vector<shell::Start>& starts, const ReadFile& read) {
+  return Linker(tree, read).run(std::move(facts), starts);
 }
 
 }  // namespace derive

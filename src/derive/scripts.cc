@@ -308,14 +308,38 @@ class ScriptReader {
   void connect_guards(const shell::Script& script) {
     for (std::uint32_t to = 0; to < script.commands.size(); ++to)
       for (const auto& guard : script.commands[to].guards) {
-        if (guard.negated) continue;
+        // `if ! verify; then exit; fi`: what follows runs when `! verify` fails.
+        const bool turned = guard.text.starts_with("! ") && guard.text.find("&&") == std::string::npos && guard.text.find("||") == std::string::npos;
+        if (guard.negated != turned) continue;
         for (const auto from : guard.commands) {
           if (from >= script.commands.size()) continue;
+          connect_consent(script, from, to);
           for (const auto a : effects_of_[from])
             for (const auto b : effects_of_[to])
               if (a != b) facts_.edges.push_back({effects::EffectId{a}, effects::EffectId{b}, effects::EdgeKind::guards, false, guard.text});
         }
       }
+  }
+
+  // A condition over what a person typed: `read answer; [ "$answer" = yes ] || exit`. What it guards, the person starts.
+  void connect_consent(const shell::Script& script, std::uint32_t condition, std::uint32_t to) {
+    const auto typed = [](const shell::Word& word) { return std::ranges::any_of(word.origins, [](const auto& o) { return o.kind == shell::Origin::Kind::input; }); };
+    if (std::ranges::none_of(script.commands[condition].words, typed)) return;
+    for (std::uint32_t from = condition; from-- > 0;) {
+      const shell::Command& asks = script.commands[from];
+      // `while read line` and `... | read x` take their lines from elsewhere.
+      if (asks.pipe_id >= 0 || asks.in_loop || std::ranges::any_of(asks.redirects, [](const auto& r) { return r.op.starts_with('<'); })) continue;
+      for (const auto a : effects_of_[from]) {
+        if (facts_.effects[a].kind != Kind::ask_user) continue;
+        const std::string where = facts_.effects[a].site.file + ":" + std::to_string(facts_.effects[a].site.line);
+        for (const auto b : effects_of_[to]) {
+          if (a == b) continue;
+          facts_.edges.push_back({effects::EffectId{a}, effects::EffectId{b}, effects::EdgeKind::guards, false, "a person's answer is tested"});
+          if (std::ranges::none_of(facts_.effects[b].triggers, [](const auto& t) { return effects::started_by_user(t.kind); })) facts_.effects[b].triggers = {{effects::Trigger::Kind::menu, "a person answers at " + where}};
+        }
+        return;
+      }
+    }
   }
 
   ProgramFacts& facts_;

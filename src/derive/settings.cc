@@ -204,13 +204,57 @@ std::vector<Effect> effects_of_settings(const std::vector<Setting>& settings, co
   return out;
 }
 
+namespace {
+
+// What development left behind, by its path.
+std::optional<Effect> leftover(const std::string& path, base::ByteView bytes) {
+  static const std::vector<std::pair<std::regex, std::string>> list = [] {
+    std::vector<std::pair<std::regex, std::string>> out;
+    for (const auto& node : YAML::Load(std::string(embedded::settings_yaml))["leftovers"]) out.emplace_back(pattern(node["path"]), node["says"].as<std::string>());
+    return out;
+  }();
+  for (const auto& [path_pattern, says] : list) {
+    if (!std::regex_search(path, path_pattern)) continue;
+    Effect effect;
+    effect.kind = Kind::setting;
+    effect.site.file = path;
+    effect.site.line = 1;
+    const auto text = base::as_text(base::clipped(bytes, 0, 200));
+    if (is_text(bytes)) effect.site.words = std::string(base::trim(text.substr(0, text.find('\n'))));
+    effect.object.value = path;
+    effect.notes = {{"topic", "leftover"}, {"says", "left behind by development: " + says}};
+    return effect;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string, effects::Endpoint>> peers_of_settings(const std::vector<Setting>& settings) {
+  std::vector<std::pair<std::string, effects::Endpoint>> out;
+  for (const Setting& setting : settings)
+    if (setting.value.find('.') != std::string::npos)
+      if (auto peer = peer_in(setting.value, "")) out.emplace_back(setting.path, std::move(*peer));
+  return out;
+}
+
 std::vector<ProgramFacts> facts_of_settings(const unpack::Firmware& firmware) {
   std::vector<ProgramFacts> out;
   for (const auto& node : firmware.root.nodes()) {
     if (node.type != unpack::NodeType::regular || node.size == 0 || node.size > (1 << 18)) continue;
     const bool page = is_page(node.path);
-    if (!page && !is_settings_file(node.path)) continue;
     const base::ByteView bytes = firmware.bytes(node);
+    if (auto left = leftover(node.path, bytes)) {
+      ProgramFacts facts;
+      facts.program.path = node.path;
+      facts.program.kind = effects::Program::Kind::table;
+      facts.program.depth = effects::Program::Depth::recognised;
+      facts.program.sha256 = base::sha256_hex(bytes);
+      facts.effects.push_back(std::move(*left));
+      out.push_back(std::move(facts));
+      continue;
+    }
+    if (!page && !is_settings_file(node.path)) continue;
     if (bytes.empty() || elf::is_elf(bytes) || shell::looks_like_script(base::as_text(base::clipped(bytes, 0, 256)))) continue;
     ProgramFacts facts;
     if (page) {

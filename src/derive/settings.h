@@ -25,6 +25,9 @@ std::vector<Setting> read_settings(std::string_view text);
 // What settings decide, as effects with `file` in their sites; `line` is added to each line. For files and here-documents.
 std::vector<effects::Effect> effects_of_settings(const std::vector<Setting>& settings, const std::string& file, std::uint32_t line = 0);
 
+// The settings whose values name a peer, whatever their keys.
+std::vector<std::pair<std::string, effects::Endpoint>> peers_of_settings(const std::vector<Setting>& settings);
+
 // The settings files of a firmware that decide something. Programs and scripts are not among them.
 std::vector<ProgramFacts> facts_of_settings(const unpack::Firmware& firmware);
 

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "base/escape.h"
+#include "base/text.h"
 #include "effects/json.h"
 #include "result/result.h"
 
@@ -194,8 +195,7 @@ effects::Effect shown(const effects::Effect& effect, bool show_secrets) {
   const auto secret = copy.notes.find("secret");
   if (secret == copy.notes.end() || show_secrets) return copy;
   const std::string value = secret->second;
-  for (std::string* text : {&copy.site.words, &copy.object.value, &copy.target.value})
-    for (auto at = value.empty() ? std::string::npos : text->find(value); at != std::string::npos; at = text->find(value, at + kMasked.size())) text->replace(at, value.size(), kMasked);
+  for (std::string* text : {&copy.site.words, &copy.object.value, &copy.target.value}) *text = base::masked(std::move(*text), value);
   secret->second = std::string(kMasked);
   return copy;
 }

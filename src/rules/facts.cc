@@ -14,6 +14,11 @@ using effects::Trigger;
 std::vector<Trigger> triggers_of(const Graph& graph, const Match& match) {
   const Effect& source = graph.effects[match.chain.front()];
   std::vector<Trigger> out = source.triggers.empty() ? graph.programs[source.program].triggers : source.triggers;
+  // What a person has to agree to on the way to its end, a person starts: a card is mounted at boot, its script runs on request.
+  for (const EffectId id : match.chain) {
+    const auto& own = graph.effects[id].triggers;
+    if (!own.empty() && std::ranges::all_of(own, [](const Trigger& t) { return effects::started_by_user(t.kind); })) out = own;
+  }
   // Unasked weighs more than asked, asked more than unknown.
   const auto weight = [](const Trigger& trigger) { return trigger.kind == Trigger::Kind::unknown ? 2 : effects::started_by_user(trigger.kind) ? 1 : 0; };
   std::ranges::stable_sort(out, {}, weight);

@@ -48,18 +48,25 @@ std::string names(const std::vector<std::string>& list) {
   return out;
 }
 
+// Program, target and login word their own sentences: "runs /tmp/agent", "starts a network service (telnet), behind /bin/login".
 std::string what_it_does(const Effect& effect) {
+  using effects::Kind;
+  if (effect.kind == Kind::execute && !effect.peer && !effect.object.empty()) {
+    if (effect.object.value == "-") return "runs what it is given on its input";
+    return "runs " + effect.object.value;
+  }
+  if (effect.kind == Kind::start_service && !effect.peer) {
+    const auto protocol = effect.notes.find("protocol");
+    std::string out = "starts a network service";
+    if (protocol != effect.notes.end()) out += " (" + protocol->second + ")";
+    if (!effect.object.empty()) out += effect.object.value.find("login") != std::string::npos ? ", behind " + effect.object.value : ": " + effect.object.value;
+    return out;
+  }
   std::string out(effects::title(effect.kind));
   if (effect.peer) out += ": " + peer_text(*effect.peer);
   if (!effect.object.empty()) out += (effect.peer ? " " : ": ") + effect.object.value;
   if (!effect.target.empty()) out += " -> " + effect.target.value;
   return out;
-}
-
-// The secret goes, the words around it stay.
-void mask(std::string& words, const std::string& secret) {
-  if (secret.empty()) return;
-  for (auto at = words.find(secret); at != std::string::npos; at = words.find(secret, at + 8)) words.replace(at, secret.size(), "(masked)");
 }
 
 // Of all that is tested before an effect, what a reader wants to know: checks, and what a person is asked.
@@ -78,7 +85,7 @@ result::Evidence leaf(const Effect& effect, std::string says) {
   const auto secret = effect.notes.find("secret");
   if (secret != effect.notes.end()) {
     out.secret_words = effect.site.words;
-    mask(out.site->words, secret->second);
+    out.site->words = base::masked(std::move(out.site->words), secret->second);
   }
   if (effect.assumed) out.says += " (assumed: " + effect.assumption + ")";
   return out;
@@ -88,7 +95,7 @@ result::Evidence leaf(const Effect& effect, std::string says) {
 
 effects::Site masked_site(const Effect& effect) {
   effects::Site site = effect.site;
-  if (const auto secret = effect.notes.find("secret"); secret != effect.notes.end()) mask(site.words, secret->second);
+  if (const auto secret = effect.notes.find("secret"); secret != effect.notes.end()) site.words = base::masked(std::move(site.words), secret->second);
   return site;
 }
 
