@@ -91,7 +91,18 @@ struct Engine::CxxText {
   void say(const Value& stream, const std::vector<Text>& more) {
     const Value whole = with_note("c++ stream", stream, {0, 2u * e.word_});
     const auto before = noted("c++ stream", whole);
-    note("c++ stream", whole, before ? joined(e.texts_at(s, *before), more, e.tables_) : more);
+    auto texts = before ? joined(e.texts_at(s, *before), more, e.tables_) : more;
+    const bool known = texts.size() == 1 && texts[0].whole;
+    const std::uint64_t length = known ? texts[0].text.size() : 0;
+    note("c++ stream", whole, std::move(texts));
+    // Where str() is inlined it reads the string buffer itself, which lies behind the stream's first word: a table pointer, three
+    // pointers for reading, then begin, current place and end for writing (<bits/streambuf>).
+    const auto text = noted("c++ stream", whole);
+    if (!text) return;
+    const Value end = known ? at(*text, length) : e.binary(sleigh::Op::INT_ADD, *text, e.tables_.keyed(fmt::format("stream length {:x}", stream.off), {Symbol::Kind::index, "unknown"}, e.word_), e.word_, e.word_);
+    e.store(s, at(stream, 5u * e.word_), *text, e.word_);
+    e.store(s, at(stream, 6u * e.word_), end, e.word_);
+    e.store(s, at(stream, 7u * e.word_), end, e.word_);
   }
   std::vector<Text> said(const Value& part) {
     const Value whole = with_note("c++ stream", part, {0, 1u * e.word_, 3u * e.word_, 2u * e.word_});
@@ -141,6 +152,14 @@ bool Engine::CxxText::member(std::string_view rest, Value& result) {
   }
   else if (is("9_M_createER")) result = allocate();
   else if (is("13_S_copy_charsEPcPKc") || is("13_S_copy_charsEPcS")) e.write_texts(s, arg(0), cut_to(e.texts_at(s, arg(1)), e.binary(sleigh::Op::INT_SUB, arg(2), arg(1), e.word_, e.word_)));
+  // What an unoptimised program calls of the string's own helpers.
+  else if (is("13_M_local_dataEv")) result = at(self, 2u * e.word_);
+  else if (is("7_M_dataEPc") || is("12_Alloc_hiderC1EPc") || is("12_Alloc_hiderC2EPc")) e.store(s, self, arg(1), e.word_);
+  else if (is("11_M_capacityE")) e.store(s, at(self, 2u * e.word_), arg(1), e.word_);
+  else if (is("13_M_set_lengthE")) {
+    e.store(s, at(self, e.word_), arg(1), e.word_);
+    if (arg(1).is_const()) e.store(s, e.binary(sleigh::Op::INT_ADD, e.load(s, self, e.word_), arg(1), e.word_, e.word_), constant(0, 1), 1);
+  }
   else if (is("5c_strEv") || is("4dataEv") || is("7_M_dataEv")) result = e.load(s, self, e.word_);
   else if (is("4sizeEv") || is("6lengthEv")) result = e.load(s, at(self, e.word_), e.word_);
   else if (is("4swapERS4_")) {
@@ -211,6 +230,10 @@ bool Engine::CxxText::call(std::string_view name, Value& result, bool& indirect_
     result = arg(0);
     return true;
   }
+  if (name.starts_with("_ZNSaIcE")) {
+    result = arg(0);
+    return true;
+  }
   // Files
   if (name.starts_with("_ZNSt14basic_ifstream") || name.starts_with("_ZNSt13basic_fstream") || name.starts_with("_ZNSt14basic_ofstream")) {
     if (has("EPKc")) note("c++ file", arg(0), e.texts_at(s, arg(1)));
@@ -239,6 +262,14 @@ bool Engine::CxxText::call(std::string_view name, Value& result, bool& indirect_
     e.store(s, arg(1), e.tables_.keyed("extracted " + from.text, {Symbol::Kind::result, from.text.substr(2, from.text.size() - 3)}, 4), 4);
     return true;
   }
+  return false;
+}
+
+bool Engine::is_cxx_text(std::string_view name) {
+  for (const std::string_view prefix : {"_ZNSt7__cxx1112basic_string", "_ZNKSt7__cxx1112basic_string", "_ZNSt7__cxx1119basic_ostringstream", "_ZNKSt7__cxx1119basic_ostringstream",
+                                        "_ZNSt7__cxx1118basic_stringstream", "_ZNKSt7__cxx1118basic_stringstream", "_ZNKSt7__cxx1115basic_stringbuf", "_ZStlsI", "_ZStplIc", "_ZNSols", "_ZNSo9_M_insert",
+                                        "_ZSt16__ostream_insert", "_ZSt4endlIc", "_ZSt7getlineIc", "_ZNSt14basic_ifstream", "_ZNSt14basic_ofstream"})
+    if (name.starts_with(prefix)) return true;
   return false;
 }
 

@@ -135,6 +135,7 @@ class Engine {
   // `indirect_result`: the callee took the address of its result (and, on i386, took it off the stack).
   std::optional<State> cxx_text(State& s, const std::string& name, bool& indirect_result);
   struct CxxText;
+  static bool is_cxx_text(std::string_view name);  // by its class or operator
 
   // analyse.cc
   void join_children();

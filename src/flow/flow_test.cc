@@ -403,6 +403,30 @@ int main(void) {
   EXPECT_TRUE(contains(p.calls[last[0]].guards, first[0])) << all_calls(p);
 }
 
+// std::string and streams, whether their members are inlined or called.
+TEST_P(EveryBuild, cxx_strings_and_streams_are_followed) {
+  const auto run = analyse_source(GetParam(), R"(
+#include <cstdlib>
+#include <sstream>
+#include <string>
+int fetch(const std::string &host) {
+  std::string line = "tftp -g -r ";
+  line += "firmware.bin";
+  line += ' ';
+  return std::system((line + host).c_str());
+}
+int show(int port) {
+  std::ostringstream out;
+  out << "nc " << std::string("198.51.100.9") << ' ' << port;
+  return std::system(out.str().c_str());
+}
+int main() { return fetch("198.51.100.7") + show(8080); }
+)", "-x c++ -std=c++17 -Wl,--no-as-needed -lstdc++");
+  if (!run.program) GTEST_SKIP() << "needs a C++ compiler for " << GetParam().name;
+  EXPECT_FALSE(calls_with(*run.program, "system", 0, "tftp -g -r firmware.bin 198.51.100.7").empty());
+  EXPECT_FALSE(calls_with(*run.program, "system", 0, "nc 198.51.100.9 8080").empty());
+}
+
 INSTANTIATE_TEST_SUITE_P(Builds, EveryBuild, testing::ValuesIn(targets()),
                          [](const auto& target) { return std::string(target.param.name) + "_" + target.param.level; });
 

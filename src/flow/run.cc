@@ -257,7 +257,7 @@ std::optional<State> Engine::call_one(State s, const Value& target, std::uint64_
         }
       } else if (elf_.is_static) {
         std::vector<int> skip;
-        if (const auto* symbol = elf_.function_at(entry); symbol && model_for(symbol->name, skip)) import = symbol->name;
+        if (const auto* symbol = elf_.function_at(entry); symbol && (model_for(symbol->name, skip) || is_cxx_text(symbol->name))) import = symbol->name;
       }
       if (import.empty()) body = body_at(target.off, frame.body && frame.body->thumb);
     }
