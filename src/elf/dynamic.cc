@@ -130,6 +130,7 @@ void read_mips_got(Binary& b, const Tags& tags, const Table& table) {
   const auto local = tags.get(0x7000000A), first = tags.get(0x70000013);
   const std::uint64_t width = b.bits / 8;
   if (b.got == 0 || first == 0 || local > max_symbols) return;
+  b.got_end = b.got + local * width;
   for (std::uint64_t i = first; i < table.symbols.size(); ++i) {
     Relocation r;
     r.address = b.got + (local + i - first) * width;

@@ -89,6 +89,7 @@ struct Binary {
   std::vector<std::string> needed;
   std::vector<std::uint64_t> init_functions, fini_functions;  // DT_INIT, arrays; relocated; ARM bit 0 kept
   std::uint64_t got = 0;              // DT_PLTGOT
+  std::uint64_t got_end = 0;          // of MIPS, where nothing but the loader writes; 0 where it is not known
   std::uint64_t mips_gp = 0;          // DT_PLTGOT + 0x7FF0, or what .reginfo says
   std::uint64_t exidx = 0, exidx_size = 0;        // PT_ARM_EXIDX
   std::uint64_t eh_frame_hdr = 0, eh_frame_hdr_size = 0;

@@ -58,6 +58,7 @@ struct Engine::CxxText {
     e.write_texts(s, buffer, std::move(texts));
     e.store(s, object, buffer, e.word_);
     e.store(s, at(object, e.word_), length, e.word_);
+    e.store(s, at(object, 2u * e.word_), constant(kBuffer - 1, e.word_), e.word_);  // the capacity: never in the way
   }
   std::vector<Text> character(const Value& v) {
     if (!v.is_const()) return {{"${" + e.origin_of(v) + "}", false, v.taint}};
@@ -140,7 +141,8 @@ bool Engine::CxxText::member(std::string_view rest, Value& result) {
   else if (is("10_M_replaceE") || is("7replaceE") || is("9_M_mutateE")) {
     const auto before = string_at(self);
     const Value from = arg(1), length = arg(2);
-    const auto with = cut_to(e.texts_at(s, arg(3)), arg(4));
+    const Value more = arg(3);
+    const auto with = more.is_const() && more.off == 0 ? std::vector<Text>{{"", true, 0}} : cut_to(e.texts_at(s, more), arg(4));  // null: room only
     std::vector<Text> head, tail;
     for (const auto& t : before) {
       const std::uint64_t p = from.is_const() ? std::min<std::uint64_t>(from.off, t.text.size()) : t.text.size();

@@ -104,7 +104,8 @@ Value Engine::load_at(State& s, Place p, std::uint8_t size) {
     v = v << 8 | *b;
   }
   Value out = constant(v, size);
-  if (segment && segment->writable && !any && size >= 4) out.taint = tables_.taint_of(global_mark);
+  const bool loaders = p.at >= elf_.got && p.at < elf_.got_end;
+  if (segment && segment->writable && !loaders && !any && size >= 4) out.taint = tables_.taint_of(global_mark);
   return out;
 }
 
