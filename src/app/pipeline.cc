@@ -126,7 +126,7 @@ void state_coverage(const unpack::Firmware& firmware, result::Result& out) {
     const auto bytes = firmware.bytes(node);
     entry.sha256 = program != programs.end() && !program->second->sha256.empty() ? program->second->sha256 : base::sha256_hex(bytes);
     entry.image = image_of(firmware, node.path, out);
-    if (entry.kind == "data" || entry.kind == "script") entry.switches = result::switches_of(base::as_text(bytes));
+    if (entry.kind == "data" || entry.kind == "script" || entry.kind == "table") entry.switches = result::switches_of(base::as_text(bytes));
     out.files.push_back(std::move(entry));
   }
   // "unknown" is the word when nothing in the input was recognised: no finding then means nothing.
