@@ -204,6 +204,12 @@ State Engine::fresh_state(const Body* body) {
   return s;
 }
 
+// The upper part that adrp, lui and lis load before the lower one is added. One function in 4096 begins at such an address.
+static bool half_of_address(elf::Machine machine, std::uint64_t a) {
+  if (machine == elf::Machine::aarch64) return (a & 0xFFF) == 0;
+  return (machine == elf::Machine::mips || machine == elf::Machine::ppc) && (a & 0xFFFF) == 0;
+}
+
 void Engine::note_code_pointer(Body& body, const Value& v) {
   if (elf_.is_static && v.off >= 0x1000) {
     const auto text = elf_.view(v.off, 8);
@@ -217,6 +223,7 @@ void Engine::note_code_pointer(Body& body, const Value& v) {
   const std::uint64_t a = machine_.mode_switch ? v.off & ~std::uint64_t{1} : v.off;
   if (a == body.entry || !code_target(v.off) || a < elf_.segments.front().address + 0x100) return;
   if (!starts_.contains(a)) {
+    if (half_of_address(elf_.machine, a)) return;
     if (elf_.machine == elf::Machine::x86 || elf_.machine == elf::Machine::x86_64) {
       const auto first = elf_.view(a, 4);
       const bool looks = !first.empty() && (first[0] == 0x55 || first[0] == 0xF3 || first[0] == 0x53 || a % 16 == 0);

@@ -66,6 +66,10 @@ class Engine {
   Value binary(sleigh::Op op, const Value& a, const Value& b, std::uint8_t in, std::uint8_t out);
   bool wide(State& s, const MicroOp& op);
   bool unaligned_pair(State& s, const Insn& insn);
+  // A comparison's outcome, and what is made of one, with what it is about (equality.cc).
+  Value compared(sleigh::Op op, const Value& a, const Value& b, std::uint8_t out, Value truth);
+  // `truth` was taken or not: where that makes an unknown a constant, the registers that hold it are told.
+  void learn(State& s, const Value& truth, bool taken) const;
   bool know_flag(State& s, const Insn& insn, std::size_t at, bool condition, std::uint16_t taint);
   void run_from(State s, std::size_t at, const Insn& insn, const Frame& frame, std::vector<Exit>& out, int forks);
 
@@ -146,6 +150,8 @@ class Engine {
   sleigh::Translator& translator_;
   Budget budget_;
   Tables tables_;
+  std::vector<std::pair<std::uint32_t, std::uint64_t>> equalities_;  // symbol, and what it is where they hold
+  std::map<std::pair<std::uint32_t, std::uint64_t>, std::uint64_t> equality_ids_;
   PageStore pages_;
   CodeStore code_;
   std::unique_ptr<Bench> bench_;  // of a static program

@@ -167,7 +167,8 @@ Value Engine::unary(Op op, const Value& a, std::uint8_t in, std::uint8_t out) {
     }
     return tables_.choice(std::move(parts), out);
   }
-  return tables_.derived(static_cast<std::uint32_t>(op), a, constant(0), is_compare(op) ? Symbol::Kind::boolean : Symbol::Kind::unknown, out);
+  const Value d = tables_.derived(static_cast<std::uint32_t>(op), a, constant(0), is_compare(op) ? Symbol::Kind::boolean : Symbol::Kind::unknown, out);
+  return compared(op, a, constant(0), out, d);
 }
 
 Value Engine::binary(Op op, const Value& left, const Value& right, std::uint8_t in, std::uint8_t out) {
@@ -237,7 +238,7 @@ Value Engine::binary(Op op, const Value& left, const Value& right, std::uint8_t 
       if (b.is_const() && b.off == (op == Op::INT_LEFT ? 0u : 1u)) { v = a, v.taint = taint, v.size = out; return v; }
       if (sa && b.is_const()) {
         v = tables_.derived(static_cast<std::uint32_t>(op), a, b, Symbol::Kind::index, out);
-        if (v.id == 0) return v;
+        if (v.id == 0) return compared(op, a, b, out, v);
         tables_.symbol(v.id).stride = op == Op::INT_LEFT ? std::uint64_t{1} << std::min<std::uint64_t>(b.off, 20) : b.off;
         if (tables_.symbol(a.id).table_size != 0 && a.off == 0) {
           const std::uint64_t scale = tables_.symbol(v.id).stride;
@@ -270,7 +271,7 @@ Value Engine::binary(Op op, const Value& left, const Value& right, std::uint8_t 
     d_symbol.stride = std::max(tables_.symbol(a.id).stride, tables_.symbol(b.id).stride);
   }
   d.taint = taint;
-  return d;
+  return compared(op, a, b, out, d);
 }
 
 // Operands wider than 8 bytes, in pieces; true when the operation was one of those that work in pieces.
@@ -518,6 +519,7 @@ void Engine::run_from(State s, std::size_t i, const Insn& insn, const Frame& fra
             State other(s);
             if (know_flag(other, insn, i, true, c.taint) && know_flag(s, insn, i, false, c.taint)) {
               decide(other, true), decide(s, false);
+              learn(other, c, true), learn(s, c, false);
               out.push_back({Exit::Kind::next, {}, std::move(other), true});
               ++i;
               continue;
@@ -534,6 +536,7 @@ void Engine::run_from(State s, std::size_t i, const Insn& insn, const Frame& fra
         if (forks > 8) { ++i; continue; }
         State other(s);
         decide(other, true), decide(s, false);
+        learn(other, c, true), learn(s, c, false);
         forked = true;
         if (relative || skips) {
           if (there >= insn.ops) out.push_back({Exit::Kind::next, {}, std::move(other)});

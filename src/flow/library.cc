@@ -508,7 +508,9 @@ std::optional<State> Engine::library(State s, const std::string& name, const Mod
         const auto p = place_of(to);
         if (!p || (p->base == 0 && p->at < 0x1000) || (p->base == 0 && !is_stack(p->at) && !is_heap(p->at) && !elf_.segment_of(p->at))) continue;
         // Each byte behind the first is an unknown of its own, so that a pointer into the middle still tells where it came from.
-        for (std::uint64_t k = 1; k < n; ++k) {
+        const bool ends = model.does == Does::read_line && n > 1;  // fgets: at most n - 1 bytes and the end
+        if (ends) s.store_value({p->base, p->at + n - 1}, constant(0, 1), 1, big_);
+        for (std::uint64_t k = 1; k < n - (ends ? 1 : 0); ++k) {
           Value byte = tables_.keyed(fmt::format("byte {} of {}", k, origin), {Symbol::Kind::unknown, origin}, 1);
           byte.taint = taint;
           s.store_value({p->base, p->at + k}, byte, 1, big_);

@@ -1,5 +1,6 @@
 // Loads and stores, tables indexed by something unknown, and C strings as far as they are known.
 #include <algorithm>
+#include <charconv>
 
 #include <fmt/format.h>
 
@@ -333,8 +334,10 @@ void Engine::write_texts(State& s, const Value& pointer, std::vector<Text> texts
   if (!p || texts.empty()) return;
   if (p->base != 0) {  // buf + strlen(buf) where the length is not known: an append
     const auto& symbol = tables_.symbol(p->base - 1);
-    const std::string mark = fmt::format("@{:x}", p->at);
-    if (symbol.path == mark) {
+    std::uint64_t measured = 0;
+    if (symbol.path.size() > 1 && symbol.path[0] == '@') std::from_chars(symbol.path.data() + 1, symbol.path.data() + symbol.path.size(), measured, 16);
+    // The text measured is the one that stands there, or a copy of it.
+    if (measured != 0 && (measured == p->at || texts_at(s, constant(measured, word_)) == texts_at(s, constant(p->at, word_)))) {
       auto before = texts_at(s, constant(p->at, word_));
       std::vector<Text> all;
       for (const auto& b : before)

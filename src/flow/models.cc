@@ -82,6 +82,7 @@ const Model* model_for(std::string_view symbol, std::vector<int>& skip) {
   skip.clear();
   if (const auto* m = look(symbol)) return m;
   std::string_view name = symbol;
+  if (name.starts_with("_ZSt") && name.substr(0, 16).contains("__throw_")) return look("abort");  // std::__throw_length_error and the like
   if (name.ends_with("_chk")) {  // glibc's fortified variants carry a flag or a size more
     std::string_view plain = name.substr(0, name.size() - 4);
     while (plain.starts_with("_")) plain.remove_prefix(1);

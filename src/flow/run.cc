@@ -10,7 +10,7 @@
 namespace flow {
 
 namespace {
-constexpr std::uint32_t max_depth = 14;
+constexpr std::uint32_t max_depth = 14, accessor_depth = 30;  // unoptimised C++ nests accessors of accessors
 constexpr std::uint64_t sentinel = 0xFFFF0;
 }  // namespace
 
@@ -326,7 +326,7 @@ std::optional<State> Engine::call_one(State s, const Value& target, std::uint64_
   const bool library = in_library(body->entry);
   const bool small = body->insn_count < (library ? 120 : 400);
   auto& count = inlined_[body->entry];
-  const bool inline_it = depth < max_depth && !recursive && steps_ < root_limit_ && (relevant ? count < 120 : small && count < 600);
+  const bool inline_it = depth < (body->insn_count < 40 ? accessor_depth : max_depth) && !recursive && steps_ < root_limit_ && (relevant ? count < 120 : small && count < 600);
   if (!inline_it) {
     if (relevant && !recursive) give_up("not-followed", site);
     set_result(s, tables_.keyed(fmt::format("ret {:x}", site), {Symbol::Kind::result, "ret:" + function_name(body->entry)}, word_));
