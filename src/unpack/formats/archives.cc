@@ -290,14 +290,6 @@ std::optional<Chunk> measure_iso(ByteView blob, std::uint64_t at) {  // ECMA-119
   return chunk;
 }
 
-std::optional<Chunk> measure_cab(ByteView blob, std::uint64_t at) {  // [MS-CAB] 2.1
-  const auto size = base::load_le32(blob, at + 8), first = base::load_le32(blob, at + 16);
-  if (!size || !first || *size < 36 || *first >= *size || base::load_le32(blob, at + 4) != 0U) return std::nullopt;
-  Chunk chunk = sized(at, *size, "");
-  clip_to_blob(chunk, blob);
-  return chunk;
-}
-
 std::optional<Chunk> measure_ar(ByteView blob, std::uint64_t at) {  // ar(5)
   std::uint64_t end = at + 8;
   std::size_t members = 0;
@@ -327,7 +319,6 @@ void enable_rar(archive* reader) {
   archive_read_support_format_rar5(reader);
 }
 void enable_iso(archive* reader) { archive_read_support_format_iso9660(reader); }
-void enable_cab(archive* reader) { archive_read_support_format_cab(reader); }
 void enable_lha(archive* reader) { archive_read_support_format_lha(reader); }
 void enable_ar(archive* reader) { archive_read_support_format_ar(reader); }
 void enable_xar(archive* reader) { archive_read_support_format_xar(reader); }
@@ -410,8 +401,6 @@ const Format rar_format = {.name = "rar", .title = "RAR 4 and 5", .reference = "
                            .kind = Format::Kind::archive, .magics = {{{{"Rar!\x1a\x07", 6}}}}, .measure = measure_rar, .extract = extract_with<enable_rar>};
 const Format iso_format = {.name = "iso9660", .title = "ISO 9660", .reference = "ECMA-119", .limits = "Rock Ridge and Joliet as libarchive reads them",
                            .kind = Format::Kind::file_system, .magics = {{{"CD001", 32769}}}, .measure = measure_iso, .extract = extract_with<enable_iso>};
-const Format cab_format = {.name = "cab", .title = "Microsoft Cabinet", .reference = "[MS-CAB]", .limits = "one volume", .kind = Format::Kind::archive,
-                           .magics = {{{"MSCF"}}}, .measure = measure_cab, .extract = extract_with<enable_cab>};
 const Format lha_format = {.name = "lha", .title = "LHA", .reference = "libarchive", .limits = "at the start of a blob only", .kind = Format::Kind::archive,
                            .magics = {{{"-lh", 2}}}, .measure = whole_rest, .extract = extract_with<enable_lha>};
 const Format ar_format = {.name = "ar", .title = "ar (deb, ipk, static libraries)", .reference = "ar(5)", .limits = "", .kind = Format::Kind::archive,
