@@ -19,6 +19,7 @@
 #include "derive/shipped_defaults.h"
 #include "derive/tables.h"
 #include "rules/evaluate.h"
+#include "rules/update_paths.h"
 #include "shell/boot.h"
 #include "unpack/unpack.h"
 
@@ -176,6 +177,7 @@ result::Result scan_firmware(const unpack::Firmware& firmware, const std::vector
   // Judge. Beyond this point the graph does not change.
   auto judgement = rules::evaluate(out.graph, rules::built_in_rules(), rules::built_in_severity());
   out.findings = std::move(judgement.findings);
+  out.update_paths = rules::update_paths(out.graph);
   for (auto& missing : judgement.not_evaluated) out.coverage.not_evaluated.push_back(std::move(missing));
 
   for (auto& component : derive::find_components(firmware)) out.components.push_back({component.name, component.version, component.kind, "", "", "", component.path, "", component.evidence});

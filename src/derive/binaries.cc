@@ -8,6 +8,7 @@
 
 #include "base/hash.h"
 #include "base/text.h"
+#include "derive/binary_checks.h"
 #include "derive/binary_data.h"
 #include "derive/data_classes.h"
 #include "derive/doors.h"
@@ -131,7 +132,9 @@ class BinaryReader {
   void read() {
     collect_written();
     for (std::uint32_t i = 0; i < program_.calls.size(); ++i) read_call(i);
+    for (auto& [i, effect] : checks_of(facts_, program_, effects_of_)) add_check(i, std::move(effect));
     connect();
+    connect_order();
     set_user_triggers();
     add_doors();
   }
@@ -200,9 +203,17 @@ class BinaryReader {
     return out;
   }
 
+  // stdout and its kin are variables of the C library at fixed addresses: nothing was opened.
+  static bool writes_to_constant(const flow::CallSite& site) {
+    const std::size_t stream = site.callee == "fwrite" ? 3 : site.callee == "fputs" || site.callee == "fputc" || site.callee == "putc" ? 1 : 0;
+    const bool writes = stream || site.callee == "fprintf" || site.callee == "vfprintf";
+    return writes && stream < site.args.size() && site.args[stream].kind == flow::ArgValue::Kind::number && site.args[stream].values.empty();
+  }
+
   // What the descriptor or stream of a call was opened as: a path, "socket", "stdin"; and the socket's peer.
   void describe_descriptor(std::uint32_t i, Invocation& invocation) const {
     const auto& site = call(i);
+    if (writes_to_constant(site)) return;
     const bool told = descriptor_of(site, invocation);  // what is written may come from a socket, and the descriptor be a file's
     for (const auto from : site.feeds) {
       if (told) break;
@@ -286,6 +297,13 @@ class BinaryReader {
     mark_unreached(site, effect);
     effects_of_[i].push_back(static_cast<std::uint32_t>(facts_.effects.size()));
     facts_.effects.push_back(std::move(effect));
+  }
+
+  void add_check(std::uint32_t i, Effect effect) {
+    const bool assumed = effect.assumed;
+    const std::string assumption = effect.assumption;
+    add(i, std::move(effect));
+    if (assumed) facts_.effects.back().assumed = true, facts_.effects.back().assumption = assumption;
   }
 
   void read_call(std::uint32_t i) {
@@ -396,7 +414,7 @@ class BinaryReader {
 
   void connect() {
     for (std::uint32_t to = 0; to < program_.calls.size(); ++to) {
-      for (const auto from : call(to).feeds)
+      for (const auto from : hashed_by(program_, to))
         for (const auto a : effects_of_[from]) {
           const Effect& source = facts_.effects[a];
           const bool reads = source.kind == Kind::read && !source.notes.contains("flags") && !opens_file(call(from).callee);
@@ -414,6 +432,22 @@ class BinaryReader {
               if (a != b) facts_.edges.push_back({EffectId{a}, EffectId{b}, effects::EdgeKind::guards, false, "its result is tested"});
       }
     }
+  }
+
+  // What stands before a record, a question or a print on every path: whether something is told of what was done.
+  void connect_order() {
+    for (std::uint32_t to = 0; to < program_.calls.size(); ++to)
+      for (const auto b : effects_of_[to]) {
+        const Kind kind = facts_.effects[b].kind;
+        if (kind != Kind::log && kind != Kind::ask_user && kind != Kind::write && kind != Kind::copy) continue;
+        for (const auto from : call(to).precedes)
+          for (const auto a : effects_of_[from]) {
+            const Kind before = facts_.effects[a].kind;
+            const bool tells = before == Kind::print && kind == Kind::ask_user;
+            if (!tells && before != Kind::copy && before != Kind::write_flash && before != Kind::unpack && before != Kind::execute && before != Kind::fetch && before != Kind::mount_remote && before != Kind::mount_media) continue;
+            if (a != b) facts_.edges.push_back({EffectId{a}, EffectId{b}, effects::EdgeKind::precedes, false, "passed on every path"});
+          }
+      }
   }
 
   // Run by a web server (RFC 3875): what it reads from its standard input is the body of a request.

@@ -518,6 +518,12 @@ std::optional<State> Engine::library(State s, const std::string& name, const Mod
         s.store_text(*p, tables_.text({{"${" + origin + "}", false, taint}}), taint);
         break;  // later ones are lengths and addresses
       }
+      for (std::size_t i = 0; i < values.size(); ++i)
+        if (const auto p = place_of(values[i]); p && model.args[i] == Role::outsize && (p->base != 0 || p->at > 0x1000)) {
+          Value count = result_symbol(model.name, site, id, "");
+          count.size = 4;
+          store(s, values[i], count, 4);
+        }
       result = result_symbol(model.name, site, id, origin);
       result.taint = tables_.taint_union(result.taint, taint);
       break;

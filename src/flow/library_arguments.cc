@@ -156,7 +156,7 @@ ArgValue Engine::describe(State& s, const Value& v, Role role, std::vector<std::
       }
       break;
     }
-    case Role::buffer: case Role::out: case Role::outbuf: case Role::sockaddr: {
+    case Role::buffer: case Role::out: case Role::outbuf: case Role::outsize: case Role::sockaddr: {
       out.kind = ArgValue::Kind::buffer;
       out.buffer_id = buffer_id(v);
       if (role == Role::buffer && !(v.is_const() && v.off < 0x100)) {

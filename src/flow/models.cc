@@ -12,8 +12,8 @@
 namespace flow {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Role>, 17> roles = {{
-    {"any", Role::any}, {"text", Role::text}, {"out", Role::out}, {"outbuf", Role::outbuf}, {"format", Role::format},
+constexpr std::array<std::pair<std::string_view, Role>, 18> roles = {{
+    {"any", Role::any}, {"text", Role::text}, {"out", Role::out}, {"outbuf", Role::outbuf}, {"outsize", Role::outsize}, {"format", Role::format},
     {"scan", Role::scan}, {"number", Role::number}, {"size", Role::size}, {"fd", Role::fd}, {"path", Role::path},
     {"mode", Role::mode}, {"buffer", Role::buffer}, {"sockaddr", Role::sockaddr}, {"argv", Role::argv},
     {"callback", Role::callback}, {"more", Role::more}, {"list", Role::list}}};

@@ -9,7 +9,7 @@
 namespace flow {
 
 enum class Role : std::uint8_t {
-  any, text, out, outbuf, format, scan, number, size, fd, path, mode, buffer, sockaddr, argv, callback, more, list
+  any, text, out, outbuf, outsize, format, scan, number, size, fd, path, mode, buffer, sockaddr, argv, callback, more, list
 };
 enum class Does : std::uint8_t {
   nothing, copy, copy_n, append, append_n, copy_bytes, fill, duplicate, length, compare, find, find_last, format, format_new,
