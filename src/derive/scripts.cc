@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "derive/data_classes.h"
 #include "derive/facts.h"
+#include "derive/script_checks.h"
 #include "derive/settings.h"
 
 namespace derive {
@@ -107,7 +108,11 @@ class ScriptReader {
 
   void read(const shell::Script& script) {
     effects_of_.resize(script.commands.size());
-    for (std::uint32_t i = 0; i < script.commands.size(); ++i) read_command(script, i);
+    auto checks = checks_of(script);  // by command
+    for (std::uint32_t i = 0, next = 0; i < script.commands.size(); ++i) {
+      read_command(script, i);
+      for (; next < checks.size() && checks[next].first == i; ++next) add(i, script.commands[i], std::move(checks[next].second));
+    }
     connect_pipes(script);
     connect_guards(script);
   }
@@ -310,15 +315,28 @@ class ScriptReader {
       for (const auto& guard : script.commands[to].guards) {
         // `if ! verify; then exit; fi`: what follows runs when `! verify` fails.
         const bool turned = guard.text.starts_with("! ") && guard.text.find("&&") == std::string::npos && guard.text.find("||") == std::string::npos;
-        if (guard.negated != turned) continue;
         for (const auto from : guard.commands) {
           if (from >= script.commands.size()) continue;
+          if (guard.negated != turned) {
+            connect_comparisons(from, to, guard.text);
+            continue;
+          }
           connect_consent(script, from, to);
           for (const auto a : effects_of_[from])
             for (const auto b : effects_of_[to])
               if (a != b) facts_.edges.push_back({effects::EffectId{a}, effects::EffectId{b}, effects::EdgeKind::guards, false, guard.text});
         }
       }
+  }
+
+  // A comparison decides either way: `[ new -gt old ] || exit`, `if [ new -le old ]; then exit; fi`.
+  void connect_comparisons(std::uint32_t from, std::uint32_t to, const std::string& text) {
+    for (const auto a : effects_of_[from]) {
+      const Kind kind = facts_.effects[a].kind;
+      if (kind != Kind::compare_version && kind != Kind::compare_device && kind != Kind::compare_constant) continue;
+      for (const auto b : effects_of_[to])
+        if (a != b) facts_.edges.push_back({effects::EffectId{a}, effects::EffectId{b}, effects::EdgeKind::guards, false, text});
+    }
   }
 
   // A condition over what a person typed: `read answer; [ "$answer" = yes ] || exit`. What it guards, the person starts.

@@ -489,6 +489,8 @@ std::optional<State> Engine::library(State s, const std::string& name, const Mod
       if (fd) taint = tables_.taint_union(taint, fd->taint);
       const auto* size = value_of(Role::size);
       // With an unknown size only the first byte is known to change.
+      Value product;  // fread counts elements of a size
+      if (model.name == "fread" && values.size() > 2 && values[1].is_const() && values[2].is_const()) product = constant((values[1].off & 0xFFFF) * (values[2].off & 0xFFFF), word_), size = &product;
       const std::uint64_t n = size && size->is_const() ? std::min<std::uint64_t>(size->off & 0xFFFFFFFF, 1024) : model.does == Does::read_line ? 1 : 16;
       if (model.name == "mmap") {
         const Value m = allocate(4096);

@@ -116,6 +116,13 @@ class Grader {
     return nullptr;
   }
 
+  // A comparison is about this way in when what it compares lies where its content was put.
+  bool of_content(const Effect& effect) const {
+    const auto file = effect.notes.find("offered");
+    return file == effect.notes.end() || file->second.find('/') == std::string::npos || file->second.starts_with("${") || is_content(file->second);
+  }
+  bool is_constant(const Effect& effect) const { return effect.kind == Kind::compare_constant && of_content(effect); }
+
   // What a program that stands before the end does is known only when it was read.
   const Effect* unread_check(const Way& way) const {
     for (const EffectId id : checks(way, [](const Effect& e) { return e.kind == Kind::execute && !e.notes.contains("modelled"); })) {
@@ -150,7 +157,7 @@ class Grader {
       grade.site = masked_site(*unread);
       return grade;
     }
-    const auto constants = checks(way, [](const Effect& e) { return e.kind == Kind::compare_constant; });
+    const auto constants = checks(way, [&](const Effect& e) { return is_constant(e); });
     if (!constants.empty()) return fake("what looks like a check compares with a constant that anyone can copy", at(constants.front()));
     if (!lists.empty()) return absent(where_hash_is_from(lists.front()), at(lists.front()));
     if (const Effect* ignored = somewhere([](const Effect& e) { return verifies(e); })) return absent("a signature is looked at, but its outcome does not decide whether it is installed", *ignored);
@@ -212,7 +219,7 @@ class Grader {
   }
 
   const Effect& checked_constant(const Way& way) const {
-    const auto constants = checks(way, [](const Effect& e) { return e.kind == Kind::compare_constant; });
+    const auto constants = checks(way, [&](const Effect& e) { return is_constant(e); });
     return constants.empty() ? end_of(way) : at(constants.front());
   }
 
@@ -269,7 +276,8 @@ class Grader {
       if (arrival_.transport == "removable-media") return absent("any card or stick is taken", source());
       return not_evaluated("who may send it was not followed");
     }
-    const bool unchecked = source().notes.contains("unchecked") && !source().notes.at("unchecked").empty();
+    const std::string& words = source().site.words;  // options of wget and curl
+    const bool unchecked = source().notes.contains("unchecked") || words.find("--no-check-certificate") != std::string::npos || words.find("--insecure") != std::string::npos || (words.find("curl") != std::string::npos && words.find(" -k") != std::string::npos);
     if (is_protected(*arrival_.peer, source())) {
       if (unchecked) return absent("the channel is encrypted, but the certificate is not checked", source());
       if (source().site.address) return not_evaluated("the channel is encrypted; whether its certificate is checked was not followed");
@@ -307,8 +315,8 @@ class Grader {
 
   Grade compatibility() const {
     return worst([&](const Way& way) -> Grade {
-      const auto compared = checks(way, [](const Effect& e) { return e.kind == Kind::compare_device || (e.kind == Kind::compare_constant && e.notes.contains("content")); });
-      const auto named = checks(way, [](const Effect& e) { return e.kind == Kind::compare_constant; });
+      const auto compared = checks(way, [&](const Effect& e) { return e.kind == Kind::compare_device && of_content(e); });
+      const auto named = checks(way, [&](const Effect& e) { return is_constant(e); });
       if (!compared.empty()) return present("what it was made for is compared before", at(compared.front()));
       if (!named.empty()) return present("a mark of the device is compared before", at(named.front()));
       return absent("nothing asks whether it was made for this device", end_of(way));
@@ -396,6 +404,8 @@ class Grader {
   // Something that was made of the content is put before a person: in the question itself, or printed before it.
   bool shown_before(EffectId question) const {
     if (!at(question).site.address && tells_content(question)) return true;  // the words of a dialog
+    for (std::uint32_t i = 0; i < graph_.effects.size(); ++i)  // a dialog's words stand at its own command
+      if (const Effect& effect = at(EffectId{i}); effect.kind == Kind::print && !effect.site.address && effect.program == at(question).program && effect.site.line == at(question).site.line && tells_content(EffectId{i})) return true;
     for (std::uint32_t i = 0; i < graph_.effects.size(); ++i) {
       const EffectId id{i};
       if (at(id).kind == Kind::print && at(id).program == at(question).program && tells_content(id) && links_.precedes(id, question)) return true;
@@ -404,8 +414,17 @@ class Grader {
   }
   bool tells_content(EffectId id) const {
     if (arrival_.content.contains(id)) return true;
+    if (const auto file = at(id).notes.find("offered"); file != at(id).notes.end() && is_content(file->second)) return true;
     const auto& in = links_.feeds_in(id);
     return std::ranges::any_of(in, [&](EffectId from) { return arrival_.content.contains(from); });
+  }
+
+  // A file that lies where content was put.
+  bool is_content(const std::string& path) const {
+    return std::ranges::any_of(arrival_.content, [&](EffectId id) {
+      const std::string& target = at(id).target.value;
+      return target.size() > 1 && at(id).kind != Kind::log && base::is_beneath(path, target);
+    });
   }
 
   Grade audit_record() const {

@@ -61,7 +61,9 @@ bool installs(const Graph& graph, const Effect& source, const Effect& effect) {
     case Kind::write_flash: case Kind::load_module: return true;
     case Kind::copy: case Kind::write: case Kind::unpack: case Kind::fetch: case Kind::receive: return replaces_programs(graph, effect);
     // A command that a peer or a request gives to a shell is another matter than a program that it sends.
-    case Kind::execute: return source.kind != Kind::request && !(source.kind == Kind::receive && effect.notes.contains("interpreter"));
+    case Kind::execute:
+      if (effect.object.value.starts_with("${")) return false;  // what is run could not be followed
+      return source.kind != Kind::request && !(source.kind == Kind::receive && effect.notes.contains("interpreter"));
     default: return false;
   }
 }
