@@ -14,7 +14,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
+#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <vector>
@@ -155,7 +157,31 @@ base::Result<Description> read_description(std::string_view text) {
   return out;
 }
 
+// Every member's header is cpio's "newc" or "crc" form and names what fits: libarchive asks for as much memory as a name is
+// said to be long before it looks whether that many bytes are there.
+bool headers_are_plain(const std::string& path) {
+  constexpr std::uint64_t header_length = 110, longest_name = 4096;
+  std::ifstream in(path, std::ios::binary);
+  std::array<char, header_length> header{};
+  for (int member = 0; member < 4; ++member) {  // the three and the end mark
+    if (!in.read(header.data(), header.size())) return false;
+    const std::string_view text(header.data(), header.size());
+    std::uint64_t size = 0, name = 0;
+    const auto number = [&](std::size_t at, std::uint64_t& value) {
+      const char* const end = text.data() + at + 8;
+      return std::from_chars(text.data() + at, end, value, 16).ptr == end;
+    };
+    if (!(text.starts_with("070701") || text.starts_with("070702")) || !number(54, size) || !number(94, name)) return false;
+    if (name == 0 || name > longest_name) return false;
+    const std::uint64_t head = (header_length + name + 3) & ~std::uint64_t{3};
+    in.seekg(static_cast<std::streamoff>(head - header_length + ((size + 3) & ~std::uint64_t{3})), std::ios::cur);
+  }
+  return true;
+}
+
 base::Result<Package> inspect_package(const std::string& path) {
+  if (!headers_are_plain(path))
+    return base::fail(Error::Kind::damaged, fmt::format("{}: not a package of three members", path));
   const Archive from(archive_read_new());
   archive_read_support_format_cpio(from.get());
   if (archive_read_open_filename(from.get(), path.c_str(), 65'536) != ARCHIVE_OK)

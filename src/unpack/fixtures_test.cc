@@ -56,7 +56,12 @@ TEST(Fixtures, what_cannot_be_opened_is_named) {
       {"fact_extractor/sevenz/test_password.7z", "password-protected"},
       {"fact_extractor/sevenz/test_password.zip", "password-protected"},
       {"binwalk-ng/csman_decompression_bomb.bin", "over-budget"},
-      {"fact_extractor/dlink/testfile.encrpted_img", "not-opened"},
+      {"fact_extractor/dlink/fw_mh01_test.bin", "not-opened"},
+      {"fact_extractor/tenvis_pk2/test.pk2", "not-opened"},
+      {"fact_extractor/sevenz/ntfs.img.xz", "not-opened"},
+      {"fact_extractor/patool/test.zoo", "not-opened"},
+      {"fact_extractor/tektronix/testfile.tek", "not-opened"},
+      {"fact_extractor/linuxkernel/zImage_be32", "truncated"},
   };
   for (const auto& [name, wanted] : kExpected) {
     const auto firmware = open({(fixtures() / name).native()});
@@ -64,6 +69,26 @@ TEST(Fixtures, what_cannot_be_opened_is_named) {
     bool found = false;
     for (const auto& d : firmware->doubts) found = found || d.name == wanted;
     EXPECT_TRUE(found) << name << " has no doubt " << wanted;
+  }
+}
+
+// Those of formats that have no sample made by a tool at hand: what comes out, by its first bytes.
+TEST(Fixtures, makers_containers_are_opened) {
+  if (!fs::exists(fixtures())) GTEST_SKIP() << "needs shared firmware: " << fixtures();
+  static constexpr std::pair<const char*, const char*> kExpected[] = {
+      {"binwalk-ng/csman.bin", "test"},
+      {"binwalk-ng/program_store.bin", "ProgramStore test image 1"},
+      {"fact_extractor/buffalo/buffalo.bin", "foobar 123 test"},
+      {"fact_extractor/bneg/test.bneg", "test123"},
+      {"fact_extractor/dahua/dh.bin", "The third test file!"},
+  };
+  for (const auto& [name, wanted] : kExpected) {
+    const auto firmware = open({(fixtures() / name).native()});
+    ASSERT_TRUE(firmware) << name;
+    bool found = false;
+    for (std::size_t i = 1; i < firmware->blobs.size(); ++i)
+      found = found || base::as_text(firmware->blobs[firmware->blobs.id_at(i)].bytes).find(wanted) != std::string_view::npos;
+    EXPECT_TRUE(found) << name << " does not yield " << wanted;
   }
 }
 

@@ -68,6 +68,9 @@ struct Format {
   // that this is no such stream.
   base::Result<Decoded> (*decode)(base::ByteView from, Sink& sink) = nullptr;
 
+  // Also measured at the start of every blob, whatever it begins with: formats without a magic.
+  bool probe = false;
+
   // A damaged end is believed when the header is this telling; else only a complete stream counts.
   bool strong = true;
 };

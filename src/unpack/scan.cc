@@ -82,6 +82,8 @@ std::vector<Candidate> find_candidates(ByteView blob, bool carve) {
         if (base::as_text(base::clipped(blob, needle.magic.at, needle.magic.bytes.size())) == needle.magic.bytes)
           out.push_back({0, needle.format});
   }
+  for (const Format* format : formats())
+    if (format->probe) out.push_back({0, format});
   // Order of formats.def at one offset, whatever the addresses of the records are.
   const auto rank = [](const Format* format) {
     return std::find(formats().begin(), formats().end(), format) - formats().begin();

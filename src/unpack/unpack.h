@@ -52,4 +52,7 @@ base::Result<void> write_out(const Firmware& firmware, const std::string& direct
 // The text of docs/formats.md, from the registry.
 std::string formats_page();
 
+// The text of docs/limits.md, from the registry and the tables of what is known by name only.
+std::string limits_page();
+
 }  // namespace unpack

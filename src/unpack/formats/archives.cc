@@ -387,8 +387,8 @@ base::Result<Decoded> decode_compress(ByteView from, Sink& sink) {
 }  // namespace
 
 const Format tar_format = {.name = "tar", .title = "tar (ustar, GNU, pax)", .reference = "POSIX.1-2017 pax; GNU tar manual, Standard",
-                           .limits = "tar files older than ustar are found at the start of a blob only", .kind = Format::Kind::archive,
-                           .magics = {{{"ustar", 257}}}, .measure = measure_tar, .extract = extract_with<enable_tar>};
+                           .limits = "tar files older than ustar are found at the start of a blob only, by their checksum", .kind = Format::Kind::archive,
+                           .magics = {{{"ustar", 257}}}, .measure = measure_tar, .extract = extract_with<enable_tar>, .probe = true};
 const Format cpio_format = {.name = "cpio", .title = "cpio (newc, crc, odc, binary)", .reference = "Linux Documentation/driver-api/early-userspace/buffer-format.rst; cpio(5)",
                             .limits = "", .kind = Format::Kind::archive,
                             .magics = {{{"070701"}, {"070702"}, {"070707"}, {"\xc7\x71"}, {"\x71\xc7"}}}, .measure = measure_cpio, .extract = extract_with<enable_cpio>};

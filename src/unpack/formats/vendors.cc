@@ -1,5 +1,4 @@
-// Vendors' headers: those whose parts lie in clear are handed on; those that encrypt or pack in their own way are named,
-// so that a report can say what the bytes are and why nothing came out of them.
+// Vendors' headers whose parts lie in clear or under a published key are handed on; known.cc names the others.
 #include <openssl/evp.h>
 
 #include <algorithm>
@@ -159,22 +158,6 @@ std::optional<Chunk> measure_pe(ByteView blob, std::uint64_t at) {  // Microsoft
   return chunk;
 }
 
-// --- known by name only ----------------------------------------------------------------------------------------------
-
-// At the start of a blob alone: the whole of it, with the reason why nothing comes out.
-template <const char* const& Why>
-std::optional<Chunk> name_only(ByteView blob, std::uint64_t at) {
-  if (at != 0 || blob.empty()) return std::nullopt;
-  Chunk chunk = sized(0, blob.size(), 0, "not opened");
-  chunk.doubts.push_back({"not-opened", "", 0, Why, 1});
-  return chunk;
-}
-
-constexpr const char* kEncrypted = "the contents are encrypted, by what the header says";
-constexpr const char* kOwnPacking = "the maker's own packing, which is not read";
-constexpr const char* kDisk = "a file system of general-purpose computers, which is not read";
-constexpr const char* kDesktop = "an archive of another field, which is not read";
-
 }  // namespace
 
 const Format chk_format = {.name = "netgear-chk", .title = "Netgear CHK", .reference = "OpenWrt firmware-utils, src/mkchkimg.c", .limits = "checksums are not checked",
@@ -187,20 +170,5 @@ const Format draytek_format = {.name = "draytek-2rdh", .title = "DrayTek Vigor (
                                .kind = Format::Kind::wrapper, .magics = {{{"2RDH"}}}, .measure = measure_draytek, .extract = extract_rest};
 const Format pe_format = {.name = "pe", .title = "PE (Windows, UEFI)", .reference = "Microsoft PE Format", .limits = "measured only; bytes after the end are looked at for themselves",
                           .kind = Format::Kind::data, .magics = {{{"MZ"}}}, .measure = measure_pe};
-const Format locked_format = {.name = "vendor-encrypted", .title = "Encrypted images known by their magics", .reference = "magics: encrpted_img, MH01 (D-Link), Salted__ (OpenSSL)",
-                              .limits = "named, not opened", .kind = Format::Kind::data, .magics = {{{"encrpted_img"}, {"MH01"}, {"Salted__"}}}, .measure = name_only<kEncrypted>};
-const Format packed_format = {.name = "vendor-packed", .title = "Images in a maker's own packing", .reference = "magics: bgn (Buffalo), BNEG, GM8126, HPJL, RNTP, PK2, SOBJ (Broadcom SAO), xV4.12 DJI",
-                              .limits = "named, not opened", .kind = Format::Kind::data,
-                              .magics = {{{{"bgn\0", 4}}, {{"BNEG\x01\0\0\0", 8}}, {"\x80ZGM"}, {"RNTP1."}, {{"PK2\0", 4}}, {"SOBJ"}, {{"\x78\x56\x34\x12\x01\0\xaa\0", 8}}, {"VER2Intel_Unified"}, {"\x1b" "DSK1.0"}}},
-                              .measure = name_only<kOwnPacking>};
-const Format desktop_format = {.name = "desktop-archive", .title = "Archives of other fields", .reference = "magics: ARJ, ARC, ZOO, StuffIt, lrzip, rzip, zpaq, lzfse",
-                               .limits = "named, not opened", .kind = Format::Kind::data,
-                               .magics = {{{"\x60\xea"}, {"ZOO 2.10 Archive"}, {"StuffIt"}, {"LRZI"}, {"RZIP"}, {"7kSt"}, {"zPQ"}, {"bvx"}}}, .measure = name_only<kDesktop>};
-
-const Format diskfs_format = {.name = "disk-file-system", .title = "File systems of general-purpose computers", .reference = "magics of btrfs, f2fs, jfs, reiserfs, xfs, hfs, hfs+, ntfs, exfat, udf",
-                              .limits = "named, not opened", .kind = Format::Kind::data,
-                              .magics = {{{"_BHRfS_M", 0x10040}, {"\x10\x20\xf5\xf2", 1024}, {"JFS1", 32768}, {"ReIsErFs", 65588}, {"ReIsEr2Fs", 65588}, {"XFSB"},
-                                          {{"H+\0\x04", 4}, 1024}, {"BD", 1024}, {"NTFS    ", 3}, {"EXFAT   ", 3}, {"NSR0", 34817}, {"ReIsEr3Fs", 65588}}},
-                              .measure = name_only<kDisk>};
 
 }  // namespace unpack
