@@ -10,8 +10,8 @@ _biopsy() {
     --fail-on) mapfile -t COMPREPLY < <(compgen -W "info low medium high critical" -- "$current"); return ;;
   esac
   case $command:$current in
-    scan:-*) mapfile -t COMPREPLY < <(compgen -W "--device --format --output --fail-on --strict --accept --capture --jobs --no-cache --quiet --date --show-secrets --help" -- "$current") ;;
-    capture:-*) mapfile -t COMPREPLY < <(compgen -W "--scan-carried --canary --format --output --fail-on --strict --accept --date --show-secrets --help" -- "$current") ;;
+    scan:-*) mapfile -t COMPREPLY < <(compgen -W "--device --format --output --fail-on --strict --accept --capture --declared --jobs --no-cache --quiet --date --show-secrets --help" -- "$current") ;;
+    capture:-*) mapfile -t COMPREPLY < <(compgen -W "--scan-carried --canary --declared --format --output --fail-on --strict --accept --date --show-secrets --help" -- "$current") ;;
     run:-*) mapfile -t COMPREPLY < <(compgen -W "--with --confirm --input --keys --keep-capture --seconds --speed --format --output --fail-on --strict --accept --date --show-secrets --quiet --help" -- "$current") ;;
     report:-*) mapfile -t COMPREPLY < <(compgen -W "--format --output --show-secrets --help" -- "$current") ;;
     compare:-*) mapfile -t COMPREPLY < <(compgen -W "--format --output --fail-on --jobs --quiet --help" -- "$current") ;;

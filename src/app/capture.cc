@@ -110,6 +110,7 @@ void add_capture(CLI::App& program, int& status) {
       ->allow_extra_args(false);
   add_output_options(*command, *options);
   add_judging_options(*command, *options);
+  add_declared_option(*command, *options);
   command->callback([options, &status] {
     std::vector<result::Result> results;
     int worst = kFine;

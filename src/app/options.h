@@ -22,6 +22,7 @@ struct ScanOptions {
   bool strict = false;
   std::string accept;
   std::vector<std::string> captures;    // of the scanned device
+  std::vector<std::string> declared;    // what the maker declares: MUD files, lists, manuals
   bool scan_carried = false;            // of a capture
   std::vector<std::string> canaries;    // strings planted at the device, to be looked for in its traffic
   unsigned jobs = 2;

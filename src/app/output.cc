@@ -11,7 +11,9 @@
 #include "app/accept.h"
 #include "base/escape.h"
 #include "base/text.h"
+#include "declare/declare.h"
 #include "report/report.h"
+#include "rules/declared.h"
 
 namespace app {
 namespace {
@@ -65,13 +67,27 @@ void add_judging_options(CLI::App& command, ScanOptions& options) {
   command.add_option("--date", options.date, "Date to write into the result (default: SOURCE_DATE_EPOCH)");
 }
 
+void add_declared_option(CLI::App& command, ScanOptions& options) {
+  command.add_option("--declared", options.declared, "What the maker declares: a MUD file (RFC 8520), a list of endpoints, or a manual as text or PDF; may be given several times")->allow_extra_args(false);
+}
+
 int conclude(std::vector<result::Result>& results, const ScanOptions& options, int status) {
   const auto acceptances = read_acceptances(options.accept);
   if (!acceptances) {
     fmt::print(stderr, "biopsy: {}\n", base::escape_terminal(acceptances.error().message));
     return kUsage;
   }
+  std::vector<declare::Declaration> declarations;
+  for (const auto& path : options.declared) {
+    auto declaration = declare::read(path);
+    if (!declaration) {
+      fmt::print(stderr, "biopsy: {}\n", base::escape_terminal(declaration.error().message));
+      return kUnreadable;
+    }
+    declarations.push_back(std::move(*declaration));
+  }
   for (auto& result : results) {
+    rules::apply_declarations(declarations, result);
     result.date = options.date.empty() ? date_from_environment() : options.date;
     apply_acceptances(*acceptances, result);
     status = worse(status, status_of(result, options));

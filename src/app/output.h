@@ -13,6 +13,7 @@ void add_output_options(CLI::App& command, ScanOptions& options);
 
 // --fail-on, --strict, --accept, --date: shared by scan and capture.
 void add_judging_options(CLI::App& command, ScanOptions& options);
+void add_declared_option(CLI::App& command, ScanOptions& options);
 
 // Dates and accepts, writes everything, and says the exit status: the worst of `status` and each result's, in the order
 // 3, 1, 4, 0. A file of acceptances that cannot be read is a usage error.

@@ -57,6 +57,7 @@ void add_scan(CLI::App& program, int& status) {
   command->add_flag("--device", options->device, "Join the inputs as partitions of one device");
   add_output_options(*command, *options);
   add_judging_options(*command, *options);
+  add_declared_option(*command, *options);
   command->add_option("--capture", options->captures, "Packet capture of this device: what was seen confirms what was read; may be given several times")->allow_extra_args(false);
   command->add_option("--jobs,-j", options->jobs, "Worker processes")->check(CLI::Range(1u, 64u))->capture_default_str();
   command->add_flag("!--no-cache", options->cache, "Read every program anew");

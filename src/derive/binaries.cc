@@ -510,13 +510,22 @@ class BinaryReader {
 
   // What a key or a line of the operator decides, the operator starts.
   void set_user_triggers() {
+    std::set<std::uint32_t> nested;
+    for (const auto& edge : facts_.edges) {
+      const bool asks = edge.kind == effects::EdgeKind::guards && facts_.effects[edge.from.index].kind == Kind::ask_user && facts_.effects[edge.to.index].kind == Kind::ask_user;
+      if (asks && edge.from != edge.to) nested.insert(edge.to.index);
+    }
+    std::set<std::uint32_t> of_menu;
+    for (const auto& edge : facts_.edges)
+      if (edge.kind == effects::EdgeKind::guards && nested.contains(edge.from.index)) of_menu.insert(edge.to.index);
     for (const auto& edge : facts_.edges) {
       if (edge.kind != effects::EdgeKind::guards) continue;
       const Effect& guard = facts_.effects[edge.from.index];
       if (guard.kind != Kind::ask_user) continue;
       Effect& effect = facts_.effects[edge.to.index];
       if (std::ranges::any_of(effect.triggers, [](const Trigger& t) { return effects::started_by_user(t.kind); })) continue;
-      const bool device = guard.object.value.starts_with("/dev/");
+      // A question that another answer led to is an entry of a menu.
+      const bool device = guard.object.value.starts_with("/dev/") && !of_menu.contains(edge.to.index);
       effect.triggers = {{device ? Trigger::Kind::key : Trigger::Kind::menu, fmt::format("{} at 0x{:x}", guard.site.function, guard.site.address.value_or(0))}};
     }
   }

@@ -68,6 +68,7 @@ Json to_json(const Finding& finding, bool show_secrets) {
             {"trigger", effects::to_json(finding.trigger)}, {"triggers", Json::array()}, {"evidence", to_json(finding.evidence, show_secrets)}};
   for (const auto& endpoint : finding.endpoints) json["endpoints"].push_back(effects::to_json(endpoint));
   for (const auto& trigger : finding.triggers) json["triggers"].push_back(effects::to_json(trigger));
+  if (!finding.ours.empty()) json["ours"] = finding.ours;
   if (!finding.hidden.empty()) {
     json["hidden"] = Json::array();
     for (const auto& limb : finding.hidden) json["hidden"].push_back({{"limb", limb.limb}, {"state", key(limb.state)}, {"quote", out(limb.quote)}});
@@ -88,6 +89,8 @@ Finding finding_from(const Json& json) {
   finding.title = text_at(json, "title");
   for (const auto& number : member(json, "cwe"))
     if (number.is_number_integer()) finding.cwe.push_back(number.get<int>());
+  for (const auto& number : member(json, "ours"))
+    if (number.is_number_integer()) finding.ours.push_back(number.get<int>());
   finding.severity = severity_from_key(text_at(json, "severity")).value_or(Severity::info);
   finding.severity_reason = text_at(json, "severity_reason");
   finding.confidence = confidence_from_key(text_at(json, "confidence")).value_or(Confidence::tentative);

@@ -52,6 +52,7 @@ struct Finding {
   std::string rule;
   std::string title;
   std::vector<int> cwe;    // numbers, ascending
+  std::vector<int> ours;   // of cwe, those that are our own judgement and stand in no published advisory of the case
   Severity severity = Severity::info;
   std::string severity_reason;  // the row of severity.yaml that decided, in words
   Confidence confidence = Confidence::tentative;

@@ -10,6 +10,7 @@
 
 #include "base/hash.h"
 #include "base/text.h"
+#include "rules/declared.h"
 #include "rules/match.h"
 
 namespace rules {
@@ -121,6 +122,7 @@ result::Finding finding_of(const Rule& rule, const Graph& graph, const SeverityT
   result::Finding finding;
   finding.rule = rule.id;
   finding.cwe = rule.cwe;
+  finding.ours = rule.ours;
   // The match that weighs most speaks for the group; among equals the first.
   std::ranges::stable_sort(group, [&](const Match& a, const Match& b) { return decide(table, facts_of(rule, graph, a)).severity > decide(table, facts_of(rule, graph, b)).severity; });
   const Match& main = group.front();
@@ -180,16 +182,24 @@ result::Finding finding_of(const Rule& rule, const Graph& graph, const SeverityT
 }
 
 // CWE-912's limbs as far as the firmware alone shows them; declarations are joined later.
-void state_limbs(result::Finding& finding) {
+void state_limbs(result::Finding& finding, const Graph& graph, effects::ProgramId acting) {
   if (std::ranges::find(finding.cwe, 912) == finding.cwe.end()) return;
   finding.hidden.push_back({"not-documented", result::Limb::not_evaluated, "no manual was given"});
   finding.hidden.push_back({"not-in-specification", result::Limb::not_evaluated, "no specification was given"});
   result::Hidden reach{"not-reachable-obviously", result::Limb::not_evaluated, "what starts it is not known"};
   using Trigger = effects::Trigger::Kind;
   const auto kind = finding.trigger.kind;
-  if (kind == Trigger::menu || kind == Trigger::user) {
+  // Started at boot and not kept running: what it asks a person for, it asks at that moment.
+  const auto& starts = graph.programs[acting].triggers;
+  const bool once_at_boot = !starts.empty() && std::ranges::all_of(starts, [](const auto& t) { return t.kind == Trigger::boot && t.detail.find("respawn") == std::string::npos; });
+  if (kind == Trigger::user) {
     reach.state = result::Limb::does_not_hold;
-    reach.quote = "a person at the device starts it from a menu";
+    reach.quote = "a person at the device starts it";
+  } else if (kind == Trigger::menu) {
+    reach.quote = "doubtful: a person at the device starts it from a menu; whether the menu says what it does is not known";
+  } else if (kind == Trigger::key && once_at_boot) {
+    reach.state = result::Limb::holds;
+    reach.quote = "a key pressed at one moment of the boot starts it, before the device shows its interface";
   } else if (kind == Trigger::key) {
     reach.quote = "a key on the device starts it; whether the device says so is not known";
   } else if (kind != Trigger::unknown) {
@@ -197,6 +207,7 @@ void state_limbs(result::Finding& finding) {
     reach.quote = fmt::format("it is started by: {}", effects::key(kind));
   }
   finding.hidden.push_back(std::move(reach));
+  settle_hidden(finding);
 }
 
 void make_ids_unique(std::vector<result::Finding>& findings) {
@@ -228,7 +239,7 @@ Judgement evaluate(const Graph& graph, const std::vector<Rule>& rules, const Sev
     }
     for (auto& [key, group] : groups) {
       out.findings.push_back(finding_of(rule, graph, table, group));
-      state_limbs(out.findings.back());
+      state_limbs(out.findings.back(), graph, graph.effects[group.front().chain.front()].program);
     }
   }
   make_ids_unique(out.findings);

@@ -86,7 +86,7 @@ std::vector<Example> examples(const YAML::Node& node) {
 }
 
 Rule rule_from(const YAML::Node& node) {
-  only(node, {"id", "title", "class", "cwe", "needs", "flow", "effect", "with", "ours", "nursery", "says", "advice", "misses", "cries_wolf", "hits", "clean", "stories"});
+  only(node, {"id", "title", "class", "cwe", "needs", "flow", "effect", "with", "ours", "declared_by", "nursery", "says", "advice", "misses", "cries_wolf", "hits", "clean", "stories"});
   Rule rule;
   rule.id = node["id"].as<std::string>();
   rule.title = node["title"].as<std::string>();
@@ -110,7 +110,10 @@ Rule rule_from(const YAML::Node& node) {
     if (rule.order != "any" && rule.order != "after" && rule.order != "before") throw Wrong{fmt::format("order '{}'", rule.order)};
   }
   if (rule.source.has_value() == rule.effect.has_value()) throw Wrong{"a rule has either flow or effect"};
-  rule.ours = node["ours"] && node["ours"].as<bool>();
+  for (const auto& number : node["ours"]) rule.ours.push_back(number.as<int>());
+  for (const int number : rule.ours)
+    if (std::ranges::find(rule.cwe, number) == rule.cwe.end()) throw Wrong{fmt::format("ours: {} is not among cwe", number)};
+  for (const auto& group : node["declared_by"]) rule.declared_by.push_back(list(group));
   rule.nursery = node["nursery"] && node["nursery"].as<bool>();
   rule.says = node["says"].as<std::string>();
   rule.advice = node["advice"].as<std::string>();

@@ -44,7 +44,8 @@ struct Rule {
   bool not_through_replaced = false;            // a flow that replaces programs on its way is another rule's
   std::optional<Selector> effect, with;         // effect
   std::string order;                            // of `with`: "after", "before" or "any"
-  bool ours = false;                            // our own judgement, not published for the case
+  std::vector<int> ours;                        // of `cwe`, those that are our own judgement and in no published advisory of the case
+  std::vector<std::vector<std::string>> declared_by;  // a sentence of a manual with one word of each group describes it; lower case
   bool nursery = false;                         // unproven: listed as info only
   std::string says, advice, misses, cries_wolf, severity_note;
   std::vector<Example> hits, clean;
