@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <fstream>
 #include <memory>
 
@@ -22,6 +23,30 @@ struct ContainOptions {
 // (RFC 1833, RFC 1813; 20048 is the mount daemon's by IANA): stopping one alone leaves the others talking.
 constexpr std::uint16_t kSharePorts[] = {111, 2049, 20048};
 bool is_share(std::string_view protocol) { return protocol.starts_with("nfs") || protocol == "mount" || protocol == "portmap"; }
+
+// What the firmware was read to reach, but for what findings name, may pass. A peer that the owner sets is the owner's machine.
+void add_needed(contain::Plan& plan, const result::Result& result) {
+  using effects::Kind;
+  plan.profile = true;
+  for (const auto& effect : result.graph.effects) {
+    const bool outward = effect.kind == Kind::connect || effect.kind == Kind::mount_remote || effect.kind == Kind::fetch || effect.kind == Kind::send || effect.kind == Kind::upload || effect.kind == Kind::look_up;
+    if (!outward || !effect.peer || effect.witness != effects::Witness::derived) continue;
+    const auto& peer = *effect.peer;
+    // An address in a settings file may be the device's own; where a service goes with it, it is another's.
+    if (result.graph.programs[effect.program].kind == effects::Program::Kind::table && peer.protocol.empty()) continue;
+    if (peer.scope == effects::Scope::loopback || peer.scope == effects::Scope::unspecified) continue;
+    if (peer.provenance == effects::Provenance::setting || peer.provenance == effects::Provenance::input) {
+      plan.controllers = true;
+      continue;
+    }
+    const auto target = contain::Target::make(peer.name(), peer.port, peer.protocol, {"needed"});
+    if (!target) continue;  // not known well enough to be allowed
+    const auto same = [&](const contain::Target& other) { return other.place() == target->place() && (other.port() == 0 || target->port() == 0 || other.port() == target->port()); };
+    if (std::ranges::any_of(plan.stop, same)) continue;
+    const bool known = std::ranges::any_of(plan.declared, [&](const contain::Target& other) { return other.place() == target->place() && other.port() == target->port() && other.transport() == target->transport(); });
+    if (!known) plan.declared.push_back(*target);
+  }
+}
 
 base::Result<std::string> contain_report(const ContainOptions& options) {
   const auto bytes = base::read_file(options.report);
@@ -43,6 +68,8 @@ base::Result<std::string> contain_report(const ContainOptions& options) {
       }
     }
   }
+  if (options.as == "mud")
+    for (const auto& one : *results) add_needed(plan, one);
   for (const auto& refused : plan.refused) fmt::print(stderr, "biopsy: {} ({} times)\n", base::escape_terminal(refused.detail), refused.count);
   return contain::render(*contain::format_from_key(options.as), plan);
 }

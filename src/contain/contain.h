@@ -53,6 +53,8 @@ std::optional<Format> format_from_key(std::string_view key);
 struct Plan {
   std::vector<Target> stop;      // what findings name
   std::vector<Target> declared;  // what may pass (MUD only); empty: everything else passes
+  bool profile = false;          // MUD: what the device needs (`declared`) passes and nothing else, even when that is nothing
+  bool controllers = false;      // MUD: machines that the owner names to the device may be reached (my-controller)
   bool watch = false;            // log, and let pass
   std::string
       outside;  // nftables: the interface that leads out ([A-Za-z0-9_.-], at most 15); empty: any route

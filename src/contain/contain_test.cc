@@ -167,11 +167,26 @@ TEST(Mud, IsAcceptedByYanglint) {
                            "/ietf-acldns@2019-01-28.yang ";
   Plan declared = sample();
   declared.declared.push_back(*Target::make("198.51.100.20", 123, "ntp", {"declared"}));
-  for (const Plan& plan : {sample(), declared, Plan{}})
+  Plan needed = declared;
+  needed.profile = needed.controllers = true;
+  Plan nothing;
+  nothing.profile = true;
+  for (const Plan& plan : {sample(), declared, Plan{}, needed, nothing})
     EXPECT_EQ(run(lint + write_file("mud.json", rendered(Format::mud, plan))), 0);
   std::string broken = rendered(Format::mud, sample());
   broken.replace(broken.find("\"drop\""), 6, "\"burn\"");
   EXPECT_NE(run(lint + write_file("broken.json", broken) + " > /dev/null 2>&1"), 0);
+}
+
+TEST(Mud, AProfileNeverAcceptsTheRest) {
+  Plan plan;
+  EXPECT_NE(rendered(Format::mud, plan).find("everything-else"), std::string::npos);
+  plan.profile = true;
+  EXPECT_EQ(rendered(Format::mud, plan).find("accept"), std::string::npos);
+  plan.controllers = true;
+  EXPECT_NE(rendered(Format::mud, plan).find("my-controller"), std::string::npos);
+  plan.declared.push_back(*Target::make("198.51.100.20", 123, "ntp", {"needed"}));
+  EXPECT_NE(rendered(Format::mud, plan).find("198.51.100.20/32"), std::string::npos);
 }
 
 TEST(Suricata, RulesAreAccepted) {

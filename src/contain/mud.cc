@@ -1,6 +1,6 @@
 // A Plan into a Manufacturer Usage Description. Source: RFC 8520 (ietf-mud), RFC 8519 (access control lists).
 // What a MUD file does not allow is denied (RFC 8520 section 3): with declared endpoints they alone pass;
-// without, a last entry accepts the rest, so that the file cuts off what was found and nothing else.
+// without, a last entry accepts the rest, so that the file cuts off what was found and nothing else. A profile never has that entry.
 #include <nlohmann/json.hpp>
 
 #include <fmt/format.h>
@@ -47,7 +47,12 @@ Json access_list(const Plan& plan, bool v6) {
   Json entries = Json::array();
   if (!plan.watch) add_entries(entries, plan.stop, v6, "drop");
   add_entries(entries, plan.declared, v6, "accept");
-  if (plan.declared.empty())
+  // Who they are, the owner's network knows (RFC 8520, section 6.5).
+  if (plan.controllers && !v6)
+    entries.push_back({{"name", "machines-named-by-the-owner"},
+                       {"matches", {{"ietf-mud:mud", {{"my-controller", Json::array({nullptr})}}}}},
+                       {"actions", {{"forwarding", "accept"}}}});
+  if (plan.declared.empty() && !plan.profile)
     entries.push_back({{"name", "everything-else"}, {"actions", {{"forwarding", "accept"}}}});
   return {{"name", v6 ? "biopsy-contain-v6" : "biopsy-contain-v4"},
           {"type", v6 ? "ipv6-acl-type" : "ipv4-acl-type"},
@@ -63,7 +68,7 @@ std::string render_mud(const Plan& plan) {
       {"last-update", plan.date},
       {"cache-validity", 48},
       {"is-supported", true},
-      {"systeminfo", "Egress contained. Do you use these addresses inside?"},
+      {"systeminfo", plan.profile ? "What the firmware was read to need. Do you use these addresses inside?" : "Egress contained. Do you use these addresses inside?"},
       {"from-device-policy",
        {{"access-lists",
          {{"access-list",
