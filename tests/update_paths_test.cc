@@ -184,6 +184,21 @@ TEST(UpdatePaths, data_that_is_copied_about_is_no_way_in) {
   EXPECT_TRUE(paths_of("#!/bin/sh\nwget -O /tmp/list.txt http://198.51.100.8/list.txt\ncat /tmp/list.txt\n").empty());
 }
 
+// What the severity table calls verified is held to the same measure.
+TEST(Verified, a_signature_over_something_else_excuses_nothing) {
+  const auto severity = [](const std::string& script) {
+    const auto result = tests::SmallRoot({{"/etc/inittab", "::sysinit:/usr/sbin/update\n"}, {"/usr/sbin/update", script}, {"/usr/sbin/pump", "#!/bin/sh\necho run\n"}}).scan();
+    EXPECT_TRUE(result);
+    for (const auto& finding : result->findings)
+      if (finding.rule == "remote-content-replaces-programs") return result::key(finding.severity);
+    return std::string_view("not found");
+  };
+  const std::string mount = "#!/bin/sh\nmount -t nfs 198.51.100.8:/fw /mnt\n", verify = "openssl dgst -sha256 -verify /etc/keys/update.pem -signature ";
+  EXPECT_EQ(severity(mount + "cp /mnt/pump /mnt/pump.sig /var/stage\n" + verify + "/var/stage/pump.sig /var/stage/pump || exit 1\ncp /var/stage/pump /usr/sbin/pump\n"), "low");
+  EXPECT_EQ(severity(mount + verify + "/mnt/pump.sig /mnt/pump || exit 1\ncp /mnt/pump /usr/sbin/pump\n"), "critical") << "the share is read again";
+  EXPECT_EQ(severity(mount + "cp /mnt/readme /mnt/readme.sig /var/stage\n" + verify + "/var/stage/readme.sig /var/stage/readme || exit 1\ncp /mnt/pump /usr/sbin/pump\n"), "critical") << "another file is signed";
+}
+
 // ---- the lab's packages, line by line
 
 struct Line {

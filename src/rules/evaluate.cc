@@ -225,13 +225,15 @@ void make_ids_unique(std::vector<result::Finding>& findings) {
 Judgement evaluate(const Graph& graph, const std::vector<Rule>& rules, const SeverityTable& table) {
   Judgement out;
   const Adjacency adjacency(graph);
+  const Links links(graph);
   for (const Rule& rule : rules) {
     std::map<std::tuple<std::string, std::string, std::string>, std::vector<Match>> groups;
     for (std::uint32_t i = 0; i < graph.effects.size(); ++i) {
       const EffectId id{i};
       if (!matches(rule.source ? *rule.source : *rule.effect, graph, id)) continue;
-      const auto found = rule.source ? flow_matches(rule, graph, adjacency, id) : effect_matches(rule, graph, adjacency, id);
-      for (const Match& match : found) {
+      auto found = rule.source ? flow_matches(rule, graph, adjacency, id) : effect_matches(rule, graph, adjacency, id);
+      for (Match& match : found) {
+        match.links = &links;
         const auto peer = peer_of(graph, match);
         const std::string object = rule.source ? "" : object_of(graph, match);
         groups[{graph.programs[graph.effects[id].program].path, peer ? peer_text(*peer) : "", object}].push_back(match);

@@ -38,11 +38,26 @@ std::string secret_of(const Effect& effect) {
 
 }  // namespace
 
+namespace {
+
+// A signature over something else, or over a share that is read again, verifies nothing of what is installed. Where it cannot be told
+// what a signature covers, it counts; where hashes are checked beside it, it may cover their list.
+bool checks_what_comes(const Graph& graph, const Match& match, EffectId check) {
+  if (!match.links || match.chain.size() < 2) return true;
+  Arrival arrival;
+  arrival.content = reached_from(*match.links, match.chain.front());
+  const auto kind = coverage_of(graph, *match.links, arrival, match.chain, check).kind;
+  if (kind != Coverage::Kind::none) return kind != Coverage::Kind::live;
+  return std::ranges::any_of(match.checks, [&](EffectId id) { return graph.effects[id].kind == Kind::check_hash || graph.effects[id].notes.contains("checks-hash"); });
+}
+
+}  // namespace
+
 std::string verified(const Graph& graph, const Match& match) {
   bool fake = false;
   for (const EffectId id : match.checks) {
     const Effect& check = graph.effects[id];
-    if (is_check(check)) return "yes";
+    if (is_check(check) && checks_what_comes(graph, match, id)) return "yes";
     fake = fake || (check.kind == Kind::compare_constant && !check.notes.contains("offered"));
   }
   return fake ? "fake" : "no";

@@ -8,6 +8,7 @@
 #include "result/result.h"
 #include "rules/rule.h"
 #include "rules/severity.h"
+#include "rules/update_ways.h"
 
 namespace rules {
 
@@ -16,6 +17,7 @@ struct Match {
   std::vector<std::size_t> edges;        // graph.edges between them
   std::vector<effects::EffectId> checks; // what guards an element of the chain
   std::optional<effects::EffectId> with;
+  const Links* links = nullptr;          // of the graph that it was found in
 };
 
 // facts.cc: what the severity table asks for, and what a person is told about when it happens.

@@ -24,12 +24,6 @@ constexpr std::size_t kMostWays = 64;  // of one source
 
 std::string_view base_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
-bool runs(const Effect& effect, const Program& program) {
-  if (effect.kind != Kind::execute || effect.object.value.empty()) return false;
-  const std::string& word = effect.object.value;
-  return word == program.path || (word.find('/') == std::string::npos && word == base_name(program.path));
-}
-
 // "/mnt/*" -> "/mnt", "/mnt/" -> "/mnt"
 std::string plain(std::string path) {
   if (const auto glob = path.find_first_of("*?["); glob != std::string::npos) path = path.substr(0, path.rfind('/', glob));
@@ -108,21 +102,28 @@ Links::Links(const Graph& graph) : graph_(graph), feeds_out_(graph.effects.size(
     if (edge.kind == EdgeKind::precedes) before_.emplace(edge.from.index, edge.to.index);
   }
   // What every run of a program is guarded by guards all that it does.
+  std::multimap<std::string_view, std::uint32_t> running;  // by the word that is run
+  std::vector<std::vector<std::uint32_t>> effects_of(graph.programs.size());
+  for (std::uint32_t i = 0; i < graph.effects.size(); ++i) {
+    const Effect& effect = graph.effects[EffectId{i}];
+    effects_of[effect.program.index].push_back(i);
+    if (effect.kind == Kind::execute && !effect.object.value.empty()) running.emplace(effect.object.value, i);
+  }
   for (std::uint32_t p = 0; p < graph.programs.size(); ++p) {
     const Program& program = graph.programs[ProgramId{p}];
     if (program.started_by.empty()) continue;
     std::optional<std::set<EffectId>> common;
-    for (std::uint32_t i = 0; i < graph.effects.size(); ++i) {
-      const Effect& effect = graph.effects[EffectId{i}];
-      if (effect.program == ProgramId{p} || !runs(effect, program)) continue;
-      std::set<EffectId> here(guards_[i].begin(), guards_[i].end());
-      if (!common) common = std::move(here);
-      else std::erase_if(*common, [&](EffectId id) { return !here.contains(id); });
-    }
+    for (const std::string_view word : {std::string_view(program.path), base_name(program.path)})
+      for (auto [at, end] = running.equal_range(word); at != end; ++at) {
+        const std::uint32_t i = at->second;
+        if (graph.effects[EffectId{i}].program == ProgramId{p}) continue;
+        std::set<EffectId> here(guards_[i].begin(), guards_[i].end());
+        if (!common) common = std::move(here);
+        else std::erase_if(*common, [&](EffectId id) { return !here.contains(id); });
+      }
     const bool only_run = std::ranges::all_of(program.triggers, [](const auto& trigger) { return trigger.detail.starts_with("run by "); });
     if (!common || common->empty() || !only_run) continue;
-    for (std::uint32_t i = 0; i < graph.effects.size(); ++i)
-      if (graph.effects[EffectId{i}].program == ProgramId{p}) guards_[i].insert(guards_[i].end(), common->begin(), common->end());
+    for (const auto i : effects_of[p]) guards_[i].insert(guards_[i].end(), common->begin(), common->end());
   }
 }
 
@@ -197,6 +198,18 @@ std::vector<Arrival> arrivals(const Graph& graph, const Links& links) {
       }
     }
     out.push_back(std::move(arrival));
+  }
+  return out;
+}
+
+std::set<EffectId> reached_from(const Links& links, EffectId source) {
+  std::set<EffectId> out{source};
+  std::deque<EffectId> work{source};
+  while (!work.empty()) {
+    const EffectId at = work.front();
+    work.pop_front();
+    for (const EffectId next : links.feeds_out(at))
+      if (out.insert(next).second) work.push_back(next);
   }
   return out;
 }

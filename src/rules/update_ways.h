@@ -59,6 +59,9 @@ struct Coverage {
 };
 Coverage coverage_of(const effects::Graph& graph, const Links& links, const Arrival& arrival, const Way& way, effects::EffectId check);
 
+// All effects that what `source` brings in flows to, itself among them.
+std::set<effects::EffectId> reached_from(const Links& links, effects::EffectId source);
+
 // True when the check decides whether the way goes on behind its source.
 bool guards(const Links& links, const Way& way, effects::EffectId check);
 
