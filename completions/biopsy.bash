@@ -6,14 +6,14 @@ _biopsy() {
     return
   fi
   case $previous in
-    --format|-f) mapfile -t COMPREPLY < <(compgen -W "text json html sarif" -- "$current"); return ;;
+    --format|-f) mapfile -t COMPREPLY < <(compgen -W "text json html sarif csaf cyclonedx openvex" -- "$current"); return ;;
     --fail-on) mapfile -t COMPREPLY < <(compgen -W "info low medium high critical" -- "$current"); return ;;
   esac
   case $command:$current in
-    scan:-*) mapfile -t COMPREPLY < <(compgen -W "--device --format --output --fail-on --strict --accept --capture --declared --jobs --no-cache --quiet --date --show-secrets --help" -- "$current") ;;
-    capture:-*) mapfile -t COMPREPLY < <(compgen -W "--scan-carried --canary --declared --format --output --fail-on --strict --accept --date --show-secrets --help" -- "$current") ;;
+    scan:-*) mapfile -t COMPREPLY < <(compgen -W "--device --format --output --fail-on --strict --accept --capture --declared --jobs --no-cache --quiet --date --publisher --show-secrets --help" -- "$current") ;;
+    capture:-*) mapfile -t COMPREPLY < <(compgen -W "--scan-carried --canary --declared --format --output --fail-on --strict --accept --date --publisher --show-secrets --help" -- "$current") ;;
     run:-*) mapfile -t COMPREPLY < <(compgen -W "--with --confirm --input --keys --keep-capture --seconds --speed --format --output --fail-on --strict --accept --date --show-secrets --quiet --help" -- "$current") ;;
-    report:-*) mapfile -t COMPREPLY < <(compgen -W "--format --output --show-secrets --help" -- "$current") ;;
+    report:-*) mapfile -t COMPREPLY < <(compgen -W "--format --output --publisher --show-secrets --help" -- "$current") ;;
     compare:-*) mapfile -t COMPREPLY < <(compgen -W "--format --output --fail-on --jobs --quiet --help" -- "$current") ;;
     dump:*) if [ "$COMP_CWORD" = 2 ]; then mapfile -t COMPREPLY < <(compgen -W "blobs tree strings functions calls pcode shell effects" -- "$current"); else mapfile -t COMPREPLY < <(compgen -f -- "$current"); fi ;;
     contain:-*) mapfile -t COMPREPLY < <(compgen -W "--as --from --watch --outside --output --help" -- "$current") ;;

@@ -4,6 +4,7 @@ import copy
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -80,6 +81,198 @@ class Sarif(unittest.TestCase):
                 broken = copy.deepcopy(self.sarif)
                 change(broken)
                 self.assertFalse(self.validator.is_valid(broken))
+
+
+PUBLISHER = """publisher: {name: Example Finders, namespace: "https://finders.example", category: discoverer, contact: "desk@finders.example"}
+sharing: {tlp: AMBER, text: Not before the maker has answered.}
+document: {id: EX-2030-001, title: Code from the network, status: draft, version: 1, date: 2030-01-02}
+products:
+  - {vendor: Example Works, name: Vitals Monitor, version: "2.0", cpe: "cpe:2.3:h:example_works:vitals_monitor:2.0:*:*:*:*:*:*:*"}
+"""
+
+
+def biopsy(*words, env=None):
+    return subprocess.run([BIOPSY, *map(str, words)], capture_output=True, timeout=120, env={**os.environ, **(env or {})})
+
+
+class Exports(unittest.TestCase):
+    """One hostile device, rendered with and without a publisher in every format."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(tempfile.mkdtemp())
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        root = cls.folder / "device"
+        (root / "etc/init.d").mkdir(parents=True)
+        (root / "opt/bin").mkdir(parents=True)
+        (root / "opt/bin/vitals").write_text("#!/bin/sh\necho run\n")
+        script = root / "etc/init.d/S50 odd%name"
+        script.write_bytes(b"#!/bin/sh\n" + HOSTILE.encode("utf-8", "surrogateescape"))
+        script.chmod(0o755)
+        empty = cls.folder / "empty"
+        (empty / "etc").mkdir(parents=True)
+        (empty / "etc/hostname").write_text("quiet\n")
+        cls.saved, cls.quiet, cls.publisher = cls.folder / "saved.json", cls.folder / "quiet.json", cls.folder / "publisher.yaml"
+        biopsy("scan", root, "-q", "-o", cls.saved)
+        biopsy("scan", empty, "-q", "-o", cls.quiet)
+        cls.publisher.write_text(PUBLISHER)
+        cls.result = json.loads(cls.saved.read_text())["results"][0] if "results" in json.loads(cls.saved.read_text()) else json.loads(cls.saved.read_text())
+
+    def render(self, kind, *more, saved=None, env=None):
+        done = biopsy("report", saved or self.saved, "--format", kind, *more, env=env)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def schema(self, name, kind):
+        if not jsonschema:
+            self.skipTest("needs python3-jsonschema")
+        path = SCHEMAS / name
+        if not path.exists():
+            self.skipTest(f"needs shared schemas: {name}")
+        others = {}
+        for other in ("spdx.schema.json", "jsf-0.82.schema.json"):
+            one = json.loads((SCHEMAS / other).read_text())
+            others["http://cyclonedx.org/schema/" + other] = others[one.get("$id", other)] = one
+        schema = json.loads(path.read_text())
+        try:
+            import referencing
+            from referencing.jsonschema import DRAFT7
+            registry = referencing.Registry().with_resources((uri, referencing.Resource.from_contents(one, default_specification=DRAFT7)) for uri, one in others.items())
+            return kind(schema, registry=registry, format_checker=kind.FORMAT_CHECKER)
+        except (ImportError, TypeError):
+            return kind(schema, resolver=jsonschema.RefResolver(schema.get("$id", ""), schema, store=others))
+
+    def refuses(self, validator, document, damages):
+        self.assertEqual([error.message for error in validator.iter_errors(document)], [])
+        for name, change in damages.items():
+            with self.subTest(name):
+                broken = copy.deepcopy(document)
+                change(broken)
+                self.assertFalse(validator.is_valid(broken))
+
+    def test_the_same_bytes_each_time_and_no_clock(self):
+        for kind in ("csaf", "cyclonedx", "openvex"):
+            for more in ((), ("--publisher", self.publisher)):
+                self.assertEqual(self.render(kind, *more), self.render(kind, *more))
+            dated = json.dumps(json.loads(self.render(kind, env={"SOURCE_DATE_EPOCH": "1893456000"})))
+            self.assertIn("2030-01-01T00:00:00Z", dated)
+
+    def test_nothing_of_the_firmware_controls_a_terminal(self):
+        for kind in ("csaf", "cyclonedx", "openvex"):
+            self.assertNotIn("\\u001b", self.render(kind).decode())
+
+    def test_cyclonedx(self):
+        validator = self.schema("bom-1.6.schema.json", jsonschema.Draft7Validator)
+        for more in ((), ("--publisher", self.publisher)):
+            bom = json.loads(self.render("cyclonedx", *more))
+            self.refuses(validator, bom, {
+                "another format": lambda b: b.update(bomFormat="SPDX"),
+                "a hash that is none": lambda b: b["components"][0].update(hashes=[{"alg": "SHA-256", "content": "zz"}]),
+                "a component without a name": lambda b: b["components"][0].pop("name"),
+                "a state that is none": lambda b: b["vulnerabilities"][0]["analysis"].update(state="dire"),
+                "a severity that is none": lambda b: b["vulnerabilities"][0]["ratings"][0].update(severity="dire")})
+        self.assertEqual([v["id"] for v in bom["vulnerabilities"]], [f["id"] for f in self.result["findings"]])
+        self.assertEqual(bom["metadata"]["component"]["name"], "Vitals Monitor")
+        refs = {bom["metadata"]["component"]["bom-ref"]} | {c["bom-ref"] for c in bom["components"]}
+        self.assertEqual(len(refs), 1 + len(bom["components"]))
+        for one in bom["vulnerabilities"]:
+            self.assertLessEqual({a["ref"] for a in one["affects"]}, refs)
+        scripts = {c["name"]: c["hashes"][0]["content"] for c in bom["components"] if c["type"] == "file"}
+        self.assertIn("/opt/bin/vitals", scripts)
+        quiet = json.loads(self.render("cyclonedx", saved=self.quiet))
+        self.assertTrue(validator.is_valid(quiet))
+        self.assertNotIn("vulnerabilities", quiet)
+
+    def test_openvex(self):
+        validator = self.schema("openvex.schema.json", jsonschema.Draft202012Validator)
+        for more in ((), ("--publisher", self.publisher)):
+            vex = json.loads(self.render("openvex", *more))
+            self.refuses(validator, vex, {
+                "no author": lambda v: v.pop("author"),
+                "a status that is none": lambda v: v["statements"][0].update(status="dire"),
+                "affected, and nothing to do": lambda v: (v["statements"][0].update(status="affected"), v["statements"][0].pop("action_statement", None)),
+                "no statement": lambda v: v.update(statements=[])})
+        self.assertEqual([s["vulnerability"]["name"] for s in vex["statements"]], [f["id"] for f in self.result["findings"]])
+        self.assertEqual({s["status"] for s in vex["statements"]} - {"affected", "under_investigation"}, set())
+        nothing = biopsy("report", self.quiet, "--format", "openvex")
+        self.assertEqual(nothing.returncode, 3)
+        self.assertIn(b"no finding", nothing.stderr)
+
+    def test_csaf_by_its_schema(self):
+        validator = self.schema("csaf-2.0.schema.json", jsonschema.Draft202012Validator)
+        for more in ((), ("--publisher", self.publisher)):
+            csaf = json.loads(self.render("csaf", *more))
+            self.refuses(validator, csaf, {
+                "a label that is none": lambda c: c["document"].update(distribution={"tlp": {"label": "PINK"}}),
+                "no tracking": lambda c: c["document"].pop("tracking"),
+                "a date that is none": lambda c: c["document"]["tracking"].update(version="one"),
+                "a vulnerability that says nothing": lambda c: c["vulnerabilities"].append({})})
+        self.assertEqual(csaf["document"]["distribution"]["tlp"]["label"], "AMBER")
+        self.assertEqual([v["ids"][0]["text"] for v in csaf["vulnerabilities"]], [f["id"] for f in self.result["findings"]])
+        self.assertTrue(validator.is_valid(json.loads(self.render("csaf", saved=self.quiet))))
+
+    def test_csaf_by_the_validator_library(self):
+        place = pathlib.Path(os.environ.get("XDG_CACHE_HOME", self.folder)) / "csaf-check"
+        if not shutil.which("npm") or not shutil.which("node"):
+            self.skipTest("needs nodejs and npm")
+        place.mkdir(parents=True, exist_ok=True)
+        lock = ROOT / "tests/csaf/package-lock.json"
+        if not (place / "done").exists() or (place / "done").read_bytes() != lock.read_bytes():
+            for name in ("package.json", "package-lock.json"):
+                shutil.copy(ROOT / "tests/csaf" / name, place)
+            done = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=place, capture_output=True, text=True, timeout=200)
+            if done.returncode:
+                self.skipTest("needs the npm registry: @secvisogram/csaf-validator-lib could not be installed")
+            shutil.copy(lock, place / "done")
+        csaf = json.loads(self.render("csaf", "--publisher", self.publisher))
+        damages = {
+            "a product that is not in the tree": lambda c: c["vulnerabilities"][0]["product_status"].update(known_affected=["nobody"]),
+            "a name that is not the weakness's": lambda c: c["vulnerabilities"][0].update(cwe={"id": "CWE-494", "name": "Harmless"}),
+            "a version without a revision": lambda c: c["document"]["tracking"].update(version="7"),
+            "an advisory without products": lambda c: c.pop("product_tree"),
+            "two products of one id": lambda c: c["product_tree"].update(full_product_names=[{"product_id": "device-1", "name": "x"}]),
+        }
+        documents = [csaf, json.loads(self.render("csaf")), json.loads(self.render("csaf", saved=self.quiet))]
+        for change in damages.values():
+            documents.append(copy.deepcopy(csaf))
+            change(documents[-1])
+        done = subprocess.run(["node", ROOT / "tests/csaf/check.mjs", place], input=json.dumps(documents), capture_output=True, text=True, timeout=120)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        said = json.loads(done.stdout)
+        self.assertEqual(said[:3], [[], [], []])
+        for name, errors in zip(damages, said[3:]):
+            self.assertTrue(errors, name)
+
+    def test_every_weakness_that_a_rule_names_has_its_name(self):
+        import re
+        named = set(re.findall(r"^CWE\((\d+),", (ROOT / "src/report/cwe.def").read_text(), re.M))
+        used = {n for rule in (ROOT / "rules").rglob("*.yaml") for line in re.findall(r"^\s*cwe:(.*)$", rule.read_text(), re.M) for n in re.findall(r"\d+", line)}
+        self.assertTrue(used)
+        self.assertEqual(used - named, set())
+
+    def test_a_wrong_publisher_is_refused_by_name(self):
+        wrong = {
+            "AMBER+STRICT": PUBLISHER.replace("tlp: AMBER", "tlp: AMBER+STRICT"),
+            "tpl": PUBLISHER.replace("tlp: AMBER", "tpl: AMBER"),
+            "namespace": PUBLISHER.replace("https://finders.example", "javascript:alert(1)"),
+            "name": PUBLISHER.replace("name: Example Finders, ", ""),
+            "date": PUBLISHER.replace("2030-01-02", "yesterday"),
+            "cpe": PUBLISHER.replace("cpe:2.3:h", "cpe:9:h"),
+            "at most 64": PUBLISHER + "  - {name: x}\n" * 64,
+            "list of names": "- 1\n",
+            "": "publisher: {name: [",
+            "too long": PUBLISHER.replace("Not before", "N" * 5000),
+        }
+        for word, text in wrong.items():
+            with self.subTest(word):
+                self.publisher.with_name("wrong.yaml").write_text(text)
+                done = biopsy("report", self.saved, "--format", "csaf", "--publisher", self.publisher.with_name("wrong.yaml"))
+                self.assertEqual(done.returncode, 3)
+                self.assertEqual(done.stdout, b"")
+                self.assertIn(word.encode(), done.stderr)
+        same = json.dumps({"publisher": {"name": "Example Finders", "namespace": "https://finders.example"}, "sharing": {"tlp": "GREEN"}})
+        self.publisher.with_name("same.json").write_text(same)
+        self.assertIn(b"GREEN", self.render("csaf", "--publisher", self.publisher.with_name("same.json")))
 
 
 if __name__ == "__main__":

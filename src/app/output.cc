@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <ctime>
 #include <fstream>
 #include <iostream>
 
 #include "app/accept.h"
+#include "base/bytes.h"
 #include "base/escape.h"
 #include "base/text.h"
 #include "declare/declare.h"
@@ -22,7 +24,7 @@ namespace {
 report::Format format_for(const std::string& output, const ScanOptions& options) {
   const auto asked = report::format_from_key(options.format).value_or(report::Format::text);
   if (output == "-") return asked;
-  for (const auto& [ending, key] : {std::pair{".json", "json"}, {".html", "html"}, {".htm", "html"}, {".txt", "text"}, {".sarif", "sarif"}})
+  for (const auto& [ending, key] : {std::pair{".csaf.json", "csaf"}, {".cdx.json", "cyclonedx"}, {".openvex.json", "openvex"}, {".json", "json"}, {".html", "html"}, {".htm", "html"}, {".txt", "text"}, {".sarif", "sarif"}})
     if (output.ends_with(ending) && options.format == "text") return *report::format_from_key(key);
   return asked;
 }
@@ -51,11 +53,26 @@ std::string date_from_environment() {
   return text;
 }
 
+// A saved result without a date takes that of the environment, for the formats that must have one.
+base::Result<report::Publisher> publisher_of(const std::vector<result::Result>& results, const ScanOptions& options) {
+  report::Publisher out;
+  if (!options.publisher.empty()) {
+    const auto bytes = base::read_file(options.publisher, report::kLargestPublisherFile);
+    if (!bytes) return std::unexpected(bytes.error());
+    auto read = report::read_publisher(base::as_text(*bytes));
+    if (!read) return base::fail(read.error().kind, fmt::format("{}: {}", options.publisher, read.error().message));
+    out = std::move(*read);
+  }
+  if (out.date.empty() && std::ranges::all_of(results, [](const auto& result) { return result.date.empty(); })) out.date = date_from_environment();
+  return out;
+}
+
 }  // namespace
 
 void add_output_options(CLI::App& command, ScanOptions& options) {
   command.add_option("--format,-f", options.format, "text, json, html, ...")->check(CLI::IsMember(report::format_keys()))->capture_default_str();
   command.add_option("--output,-o", options.outputs, "Write to this file, - for standard output; may be given several times; .json and .html choose their format")->allow_extra_args(false);
+  command.add_option("--publisher", options.publisher, "YAML or JSON file for csaf, cyclonedx and openvex: publisher, sharing, document, products");
   command.add_flag("--show-secrets", options.show_secrets, "Show passwords, keys and patient data instead of masking them");
 }
 
@@ -97,9 +114,15 @@ int conclude(std::vector<result::Result>& results, const ScanOptions& options, i
 }
 
 bool write_results(const std::vector<result::Result>& results, const ScanOptions& options) {
+  const auto publisher = publisher_of(results, options);
+  if (!publisher) {
+    fmt::print(stderr, "biopsy: {}\n", base::escape_terminal(publisher.error().message));
+    return false;
+  }
   const std::vector<std::string> outputs = options.outputs.empty() ? std::vector<std::string>{"-"} : options.outputs;
   for (const auto& output : outputs) {
     report::Options rendering;
+    rendering.publisher = *publisher;
     rendering.show_secrets = options.show_secrets;
     rendering.colour = output == "-" && ::isatty(STDOUT_FILENO) && !std::getenv("NO_COLOR");
     const auto text = report::render(format_for(output, options), results, rendering);

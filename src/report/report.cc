@@ -27,7 +27,14 @@ base::Result<std::string> render(Format format, const std::vector<result::Result
       return result::to_json(results, options.show_secrets);
     case Format::html:
       return render_html(results, options);
-    case Format::sarif: return render_sarif(results, options);
+    case Format::sarif:
+      return render_sarif(results, options);
+    case Format::csaf:
+      return render_csaf(results, options);
+    case Format::cyclonedx:
+      return render_cyclonedx(results, options);
+    case Format::openvex:
+      return render_openvex(results, options);
   }
   return base::fail(base::Error::Kind::internal, "no such format");
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "report/publisher.h"
 #include "result/result.h"
 
 namespace report {
@@ -25,6 +26,7 @@ struct Options {
   bool colour = false;  // ANSI colours, for a terminal
   bool show_secrets = false;
   unsigned width = 100;  // columns of text
+  Publisher publisher;   // of the exports that name one
 };
 
 // Every byte that came from a firmware is escaped for the format. Error: unsupported, for what a format
@@ -36,5 +38,9 @@ base::Result<std::string> render(Format format, const std::vector<result::Result
 std::string render_text(const std::vector<result::Result>& results, const Options& options);
 std::string render_html(const std::vector<result::Result>& results, const Options& options);
 std::string render_sarif(const std::vector<result::Result>& results, const Options& options);
+// Errors: unsupported, where the date is none or the format cannot say that there is nothing.
+base::Result<std::string> render_csaf(const std::vector<result::Result>& results, const Options& options);
+base::Result<std::string> render_cyclonedx(const std::vector<result::Result>& results, const Options& options);
+base::Result<std::string> render_openvex(const std::vector<result::Result>& results, const Options& options);
 
 }  // namespace report
