@@ -183,6 +183,29 @@ class Exports(unittest.TestCase):
         self.assertTrue(validator.is_valid(quiet))
         self.assertNotIn("vulnerabilities", quiet)
 
+    def test_packages_of_every_manager(self):
+        root = self.folder / "packages"
+        for path, text in {
+            "etc/os-release": 'NAME="x"\nID=openwrt\n',
+            "usr/lib/opkg/status": "Package: dropbear\nVersion: 2022.83-1\nArchitecture: mips_24kc\nStatus: install user installed\nDescription: a\n longer: line\n\nPackage: gone\nVersion: 1\nStatus: deinstall ok not-installed\n",
+            "var/lib/dpkg/status": "Package: libc6\nStatus: install ok installed\nVersion: 1:2.36-9+deb12u4\n",
+            "lib/apk/db/installed": "C:Q1\nP:musl\nV:1.2.4-r2\nA:x86_64\nL:MIT\nT:the c library\n\nP:odd \u202e\x1b[2Jname\n",
+        }.items():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_text(text)
+        saved = self.folder / "packages.json"
+        biopsy("scan", root, "-q", "-o", saved)
+        bom = json.loads(self.render("cyclonedx", saved=saved))
+        self.assertTrue(self.schema("bom-1.6.schema.json", jsonschema.Draft7Validator).is_valid(bom))
+        packages = {c["name"]: c for c in bom["components"] if {"name": "biopsy:kind", "value": "package"} in c["properties"]}
+        self.assertEqual(len(packages), 4)
+        self.assertEqual(packages["dropbear"]["purl"], "pkg:opkg/dropbear@2022.83-1?arch=mips_24kc")
+        self.assertEqual(packages["libc6"]["purl"], "pkg:deb/openwrt/libc6@1%3A2.36-9%2Bdeb12u4")
+        self.assertEqual((packages["musl"]["purl"], packages["musl"]["licenses"]), ("pkg:apk/openwrt/musl@1.2.4-r2?arch=x86_64", [{"license": {"id": "MIT"}}]))
+        unknown = next(c for name, c in packages.items() if name.startswith("odd"))
+        self.assertNotIn("version", unknown)
+        self.assertIn({"name": "biopsy:version", "value": "unknown"}, unknown["properties"])
+
     def test_openvex(self):
         validator = self.schema("openvex.schema.json", jsonschema.Draft202012Validator)
         for more in ((), ("--publisher", self.publisher)):

@@ -180,9 +180,11 @@ result::Result scan_firmware(const unpack::Firmware& firmware, const std::vector
   out.update_paths = rules::update_paths(out.graph);
   for (auto& missing : judgement.not_evaluated) out.coverage.not_evaluated.push_back(std::move(missing));
 
-  for (auto& component : derive::find_components(firmware)) out.components.push_back({component.name, component.version, component.kind, "", "", "", component.path, "", component.evidence});
+  for (auto& component : derive::find_components(firmware)) out.components.push_back({component.name, component.version, component.kind, component.license, component.purl, "", component.path, "", component.evidence});
   collect_endpoints(out);
   state_coverage(firmware, out);
+  for (auto& component : out.components)
+    if (const auto file = std::ranges::find(out.files, component.path, &result::FileEntry::path); file != out.files.end() && component.kind != "package") component.sha256 = file->sha256;
   return out;
 }
 

@@ -118,6 +118,9 @@ std::string not_comparable(const Finding& before, const Result& older, const Res
     if (gap.what == before.rule) return "the rule was not evaluated on the other side: " + gap.why;
   const int was = depth_of(older, program), is = depth_of(newer, program);
   if (is >= 0 && is < was) return program + " was read less deeply on the other side";
+  // What is not seen in code that was not read is not shown to be gone, however it was read before.
+  if (is >= 0 && is < static_cast<int>(effects::Program::Depth::modelled))
+    return program + " was not read in full on the other side";
   return {};
 }
 
@@ -165,10 +168,6 @@ Change judge_gone(const Finding& before, const Result& older, const Result& newe
     const int is = depth_of(newer, actor(before));
     if (is < 0)
       change.because.push_back(actor(before) + " is gone");
-    else if (is < static_cast<int>(effects::Program::Depth::modelled))
-      change.because.push_back(
-          actor(before) +
-          " no longer holds it, as far as it was read: its code was not read in full on either side");
     else
       change.because.push_back(actor(before) + " no longer does it");
   }

@@ -186,6 +186,11 @@ TEST(Compare, what_was_not_read_is_never_fixed) {
   auto shallow = newer.result;
   for (auto& program : shallow.graph.programs) program.depth = effects::Program::Depth::recognised;
   EXPECT_EQ(only(comparison::compare_two(older.result, shallow)).verdict, Verdict::not_compared);
+  // As deep as before, and in neither version in full: what went is not shown to be gone.
+  auto partly = newer.result, before = older.result;
+  for (auto* result : {&partly, &before})
+    for (auto& program : result->graph.programs) program.depth = effects::Program::Depth::lifted;
+  EXPECT_EQ(only(comparison::compare_two(before, partly)).verdict, Verdict::not_compared);
   auto unjudged = newer.result;
   unjudged.coverage.not_evaluated.push_back({"remote-content-replaces-programs", "needs an edge", 1});
   EXPECT_EQ(only(comparison::compare_two(older.result, unjudged)).verdict, Verdict::not_compared);

@@ -76,7 +76,7 @@ std::string module_word(std::string_view text, std::string_view name) {
 }
 
 Component module(const unpack::Node& node, std::string_view name, std::string_view text) {
-  Component out{std::string(name.substr(0, name.rfind('.'))), module_word(text, "version"), "module", node.path, {}};
+  Component out{std::string(name.substr(0, name.rfind('.'))), module_word(text, "version"), "module", node.path, {}, module_word(text, "license"), {}};
   const std::string magic = module_word(text, "vermagic"), about = module_word(text, "description");
   out.evidence = about.empty() ? magic : about + (magic.empty() ? "" : "; for " + magic);
   return out;
@@ -90,7 +90,7 @@ std::vector<Component> find_components(const unpack::Firmware& firmware) {
   std::vector<Component> out;
   for (const auto& note : firmware.kernel_notes)
     if (const auto at = note.find("Linux version "); at != std::string::npos)
-      if (auto version = version_at(std::string_view(note).substr(at + 14)); !version.empty()) out.push_back({"linux", std::move(version), "kernel", "", note.substr(at, 120)});
+      if (auto version = version_at(std::string_view(note).substr(at + 14)); !version.empty()) out.push_back({"linux", std::move(version), "kernel", "", note.substr(at, 120), {}, {}});
   for (const auto& node : firmware.root.nodes()) {
     if (node.type != unpack::NodeType::regular || node.size > kLargest) continue;
     const std::string_view name = std::string_view(node.path).substr(node.path.rfind('/') + 1);
@@ -103,10 +103,11 @@ std::vector<Component> find_components(const unpack::Firmware& firmware) {
     }
     for (const Model& model : models()) {
       if (std::ranges::none_of(model.files, [&](const auto& file) { return name.starts_with(file); })) continue;
-      if (auto stated = stated_version(model, text)) out.push_back({model.name, std::move(stated->first), name.find(".so") == std::string_view::npos ? "program" : "library", node.path, std::move(stated->second)});
+      if (auto stated = stated_version(model, text)) out.push_back({model.name, std::move(stated->first), name.find(".so") == std::string_view::npos ? "program" : "library", node.path, std::move(stated->second), {}, {}});
     }
   }
-  std::ranges::sort(out, {}, [](const Component& c) { return std::tie(c.path, c.name); });
+  find_packages(firmware, out);
+  std::ranges::stable_sort(out, {}, [](const Component& c) { return std::tie(c.path, c.name); });
   return out;
 }
 
