@@ -6,7 +6,9 @@ Figures: wall seconds, median of ROUNDS, warm page cache, no analysis cache. Wit
 alone are measured. `binwalk -e` is Debian's, with the helpers that Debian has; where it takes nothing out of an image, that is
 said and bare decompression (unsquashfs of the same file system, where it opens it) is set beside it.
 """
+import collections
 import datetime
+import hashlib
 import os
 import pathlib
 import platform
@@ -37,11 +39,26 @@ def files_in(folder):
     return sum(1 for p in pathlib.Path(folder).rglob("*") if p.is_file() and not p.is_symlink()) if pathlib.Path(folder).exists() else 0
 
 
+def contents_in(folder):
+    """Contents of regular files by hash, empty ones left out: how often each occurs."""
+    out = collections.Counter()
+    for path in pathlib.Path(folder).rglob("*"):
+        if path.is_file() and not path.is_symlink() and path.stat().st_size:
+            with path.open("rb") as opened:
+                out[hashlib.file_digest(opened, "sha256").digest()] += 1
+    return out
+
+
 def images():
     found = sorted((ROOT / "build/lab").glob("monitor-*.bin"))
     if SHARED.is_dir():
         found += sorted(SHARED.glob("images/*.bin")) + sorted(SHARED.glob("dumps/*/rootfs.*"))
     return found
+
+
+def equal(folder, ours):
+    """Of our files with contents, how many have their equal, byte for byte, among the peer's."""
+    return f"{sum((contents_in(folder) & ours).values())} of {sum(ours.values())}"
 
 
 def measure(image, work):
@@ -52,15 +69,24 @@ def measure(image, work):
             shutil.rmtree(folder, ignore_errors=True)
 
     ours = seconds([BIOPSY, "unpack", image, out], clean)
-    our_files = files_in(out)
+    our_files = files_in(out / "root")
     scan = seconds([BIOPSY, "scan", image, "--no-cache", "--quiet", "--output", work / "scan.json"])
     row = [image.name if image.parent.name == "lab" or image.parent.name == "images" else f"{image.parent.name}/{image.name}",
            f"{image.stat().st_size / 1e6:.1f}", f"{image.stat().st_size / 1e6 / ours:.1f}", str(our_files), f"{scan:.2f}"]
+    ours_by_hash = contents_in(out / "root")
     if shutil.which("binwalk"):
         theirs = seconds(["binwalk", "-e", "-q", "--run-as=root", "-C", peer, image], clean)
         their_files = files_in(peer)
         unpacked = their_files > 20
-        row += [f"{image.stat().st_size / 1e6 / theirs:.1f}", str(their_files), f"{theirs / ours:.1f}" if unpacked else "takes no file system out"]
+        row += [f"{image.stat().st_size / 1e6 / theirs:.1f}", str(their_files), equal(peer, ours_by_hash), f"{theirs / ours:.1f}" if unpacked else "takes no file system out"]
+    else:
+        row += ["not installed", "", "", ""]
+    if shutil.which("unblob"):
+        other = work / "unblob"
+        theirs = seconds(["unblob", "-e", other, "-k", "-f", image], lambda: shutil.rmtree(other, ignore_errors=True))
+        their_files = files_in(other)
+        row += [str(their_files), equal(other, ours_by_hash), f"{theirs / ours:.1f}" if their_files > 20 else f"takes no file system out ({theirs / ours:.1f})"]
+        shutil.rmtree(other, ignore_errors=True)
     else:
         row += ["not installed", "", ""]
     clean()
@@ -122,9 +148,11 @@ def main():
 
 
 def measure_images():
-    head = ["image", "MB", "unpack MB/s", "files", "scan s", "binwalk -e MB/s", "binwalk files", "times faster", "unpack", "unsquashfs"]
+    head = ["image", "MB", "unpack MB/s", "files", "scan s", "binwalk -e MB/s", "binwalk files", "of ours equal there", "times faster", "unblob files", "of ours equal there", "times faster",
+            "unpack", "unsquashfs"]
     lines = ["# Benchmarks", "", f"{machine()}; `./dev bench images` (median of {ROUNDS}).", "",
-             "Unpacking writes everything to the disk on both sides. `binwalk -e` is Debian's with Debian's helpers; unsquashfs is the bare decompression of the first squashfs in the image.", "",
+             "Unpacking writes everything to the disk on both sides. `binwalk -e` is Debian's with Debian's helpers; unsquashfs is the bare decompression of the first squashfs in the image.",
+             "unblob is PyPI's, with jefferson and ubi_reader from there and the helpers that Debian has (no sasquatch, so no squashfs). *of ours equal there*: of our non-empty files, those whose bytes the peer has, too.", "",
              "| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     with tempfile.TemporaryDirectory() as folder:
         for image in images():

@@ -62,7 +62,9 @@ class Opener {
 
   void wave(const std::vector<Task>& tasks) {
     std::vector<base::WorkerFunction> functions;
-    const Allowance allowance = left_;
+    // A worker doubles what it holds when it grows: a third of its memory is what it can hand back.
+    Allowance allowance = left_;
+    if (options_.workers && options_.worker_memory_bytes > 0) allowance.bytes = std::min(allowance.bytes, options_.worker_memory_bytes / 3);
     for (const Task& task : tasks) {
       const ByteView bytes = fw_.blobs[task.blob].bytes;
       if (task.chunk) functions.push_back([bytes, &task, allowance] { return take_apart(bytes, *task.chunk, allowance); });

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -11,6 +12,7 @@
 
 namespace unpack {
 
+constexpr std::uint64_t kMostViews = 8, kViewFloor = std::uint64_t{64} << 20;
 constexpr std::uint64_t kMostExpected = std::uint64_t{48} << 20;  // bytes reserved on a guess
 
 Sink::Sink(base::ByteView source, std::uint64_t chunk_size, const Allowance& allowance)
@@ -34,6 +36,32 @@ bool Sink::charge(std::uint64_t bytes) {
   return true;
 }
 
+// A view costs no memory, but each is looked into: an image may show its bytes some times over, not without end.
+bool Sink::charge_view(std::uint64_t bytes) {
+  if (full_) return false;
+  viewed_ += bytes;
+  if (viewed_ <= source_.size() * kMostViews + kViewFloor) return true;
+  full_ = true;
+  doubt("over-budget", 0, "stopped: the contents overlap each other too often");
+  return false;
+}
+
+bool Sink::in_source(base::ByteView bytes) const {
+  const std::less_equal<const std::uint8_t*> before;
+  return !bytes.empty() && before(source_.data(), bytes.data()) && before(bytes.data() + bytes.size(), source_.data() + source_.size());
+}
+
+// The open item was a view so far, and what comes now is none.
+bool Sink::copy_view() {
+  const std::uint64_t size = std::exchange(view_size_, 0);
+  if (size == 0) return true;
+  if (!charge(size)) return false;
+  make_room(size);
+  const base::ByteView bytes = source_.subspan(view_at_, size);
+  data_.insert(data_.end(), bytes.begin(), bytes.end());
+  return true;
+}
+
 bool Sink::charge_file() {
   if (full_) return false;
   if (left_.files > 0) {
@@ -48,9 +76,8 @@ bool Sink::charge_file() {
 void Sink::add(Item item, base::ByteView contents) {
   if (!charge_file()) return;
   item.size = contents.size();
-  const std::less_equal<const std::uint8_t*> before;
-  if (!contents.empty() && before(source_.data(), contents.data()) &&
-      before(contents.data() + contents.size(), source_.data() + source_.size())) {
+  if (in_source(contents)) {
+    if (!charge_view(contents.size())) return;
     item.contents = Item::Contents::view;
     item.offset = static_cast<std::uint64_t>(contents.data() - source_.data());
   } else {
@@ -90,6 +117,7 @@ void Sink::begin_file(Node node) {
   item_.node = std::move(node);
   open_ = true;
   open_at_ = data_.size();
+  view_size_ = 0;
   dropped_ = !charge_file();
 }
 
@@ -100,13 +128,23 @@ void Sink::begin_blob(std::string name) {
 }
 
 void Sink::append(base::ByteView bytes) {
-  if (dropped_ || !charge(bytes.size())) return;
+  if (dropped_ || bytes.empty()) return;
+  if (data_.size() == open_at_ && in_source(bytes)) {
+    const auto at = static_cast<std::uint64_t>(bytes.data() - source_.data());
+    if (view_size_ == 0) view_at_ = at;
+    if (at == view_at_ + view_size_) {
+      if (charge_view(bytes.size())) view_size_ += bytes.size();
+      return;
+    }
+  }
+  if (!copy_view() || !charge(bytes.size())) return;
   make_room(bytes.size());
   data_.insert(data_.end(), bytes.begin(), bytes.end());
 }
 
 void Sink::append_zeros(std::uint64_t count) {
-  if (dropped_ || !charge(count)) return;
+  if (dropped_ || !copy_view() || !charge(count)) return;
+  make_room(count);
   data_.resize(data_.size() + count);
 }
 
@@ -118,7 +156,7 @@ void Sink::make_room(std::uint64_t more) {
 }
 
 std::span<std::uint8_t> Sink::room(std::uint64_t size) {
-  if (dropped_ || !charge(size)) return {};
+  if (dropped_ || !copy_view() || !charge(size)) return {};
   const std::size_t before = data_.size();
   make_room(size);
   data_.resize(before + size);
@@ -137,9 +175,11 @@ void Sink::commit(std::uint64_t filled) {
 void Sink::end() {
   open_ = false;
   if (dropped_) return;
-  item_.contents = Item::Contents::inline_data;
-  item_.offset = open_at_;
-  item_.size = data_.size() - open_at_;
+  const bool view = view_size_ > 0;
+  item_.contents = view ? Item::Contents::view : Item::Contents::inline_data;
+  item_.offset = view ? view_at_ : open_at_;
+  item_.size = open_size();
+  view_size_ = 0;
   item_.node.size = item_.size;
   items_.push_back(std::move(item_));
   item_ = {};
@@ -147,6 +187,7 @@ void Sink::end() {
 
 void Sink::drop() {
   open_ = false;
+  view_size_ = 0;
   left_.bytes += open_size();
   used_ -= open_size();
   data_.resize(open_at_);

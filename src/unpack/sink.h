@@ -47,7 +47,8 @@ class Sink {
   // A part of the source or a decoded stream, given whole.
   void blob(std::string name, base::ByteView contents);
 
-  // The same piecewise: begin, any number of appends, end. Budgets may cut appends short.
+  // The same piecewise: begin, any number of appends, end. Budgets may cut appends short. Pieces of the source that lie
+  // one behind the other are not copied.
   void begin_file(Node node);
   void begin_blob(std::string name);
   void append(base::ByteView bytes);
@@ -57,8 +58,7 @@ class Sink {
   void commit(std::uint64_t filled);
   void end();
   void drop();  // forgets the open item and its bytes
-  std::uint64_t open_size() const { return data_.size() - open_at_; }  // bytes in the open item
-  base::ByteView open_bytes() const { return base::ByteView(data_).subspan(open_at_); }  // until the next call
+  std::uint64_t open_size() const { return data_.size() - open_at_ + view_size_; }  // bytes in the open item
 
   // kebab-case name; `offset` from the start of the source blob.
   void doubt(std::string name, std::uint64_t offset, std::string detail);
@@ -71,6 +71,9 @@ class Sink {
 
  private:
   bool charge(std::uint64_t bytes);
+  bool charge_view(std::uint64_t bytes);
+  bool in_source(base::ByteView bytes) const;
+  bool copy_view();
   void make_room(std::uint64_t more);
   bool charge_file();
   void add(Item item, base::ByteView contents);
@@ -84,6 +87,8 @@ class Sink {
   bool open_ = false;
   bool dropped_ = false;
   std::uint64_t open_at_ = 0;
+  std::uint64_t view_at_ = 0, view_size_ = 0;  // the open item, as long as it is one range of the source
+  std::uint64_t viewed_ = 0;                   // bytes of all views: overlapping ones are bounded, too
   Item item_;
   std::vector<Item> items_;
   base::Doubts doubts_;

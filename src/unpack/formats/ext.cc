@@ -18,6 +18,7 @@ using base::ByteView;
 using base::Error;
 
 constexpr std::uint64_t kSuper = 1024;
+constexpr std::uint64_t kWorthARun = 1 << 20;
 
 // --- the image as an I/O channel ------------------------------------------------------------------------------------
 
@@ -143,7 +144,8 @@ class Volume {
       if (!linked_.insert(number).second) return sink_.node(std::move(node));
     }
     sink_.begin_file(std::move(node));
-    read_file(number, path, [&](ByteView part) { sink_.append(part); });
+    if (const ByteView run = one_run(number, inode); !run.empty()) sink_.append(run);
+    else read_file(number, path, [&](ByteView part) { sink_.append(part); });
     sink_.end();
   }
 
@@ -155,6 +157,22 @@ class Volume {
     std::string out;
     read_file(number, "link", [&](ByteView part) { if (out.size() < 65536) out += base::as_text(part); });
     return out;
+  }
+
+  // A large file whose blocks follow each other, as a range of the image; else nothing.
+  ByteView one_run(ext2_ino_t number, const ext2_inode& inode) {
+    const std::uint64_t size = EXT2_I_SIZE(&inode), block = fs_->blocksize;
+    if (size < kWorthARun || inode.i_flags & EXT4_INLINE_DATA_FL) return {};
+    blk64_t first = 0;
+    for (blk64_t i = 0; i * block < size; ++i) {
+      blk64_t at = 0;
+      int flags = 0;
+      if (ext2fs_bmap2(fs_, number, const_cast<ext2_inode*>(&inode), nullptr, 0, i, &flags, &at) != 0 || at == 0 || flags & BMAP_RET_UNINIT) return {};
+      if (i == 0) first = at;
+      if (at != first + i) return {};
+    }
+    const ByteView run = base::clipped(g_image, first * block, size);
+    return run.size() == size ? run : ByteView{};
   }
 
   template <class Function>
