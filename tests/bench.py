@@ -12,6 +12,7 @@ import hashlib
 import os
 import pathlib
 import platform
+import resource
 import shutil
 import statistics
 import subprocess
@@ -26,13 +27,16 @@ ROUNDS = int(os.environ.get("ROUNDS", "3"))
 
 
 def seconds(command, before=lambda: None):
-    times = []
+    """Medians of wall seconds and of processor seconds, the children's included."""
+    walls, cpus = [], []
     for _ in range(ROUNDS):
         before()
-        start = time.monotonic()
+        start, used = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=600)
-        times.append(time.monotonic() - start)
-    return statistics.median(times)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        walls.append(time.monotonic() - start)
+        cpus.append(after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime)
+    return statistics.median(walls), statistics.median(cpus)
 
 
 def files_in(folder):
@@ -68,41 +72,35 @@ def measure(image, work):
         for folder in (out, peer):
             shutil.rmtree(folder, ignore_errors=True)
 
-    ours = seconds([BIOPSY, "unpack", image, out], clean)
-    our_files = files_in(out / "root")
-    scan = seconds([BIOPSY, "scan", image, "--no-cache", "--quiet", "--output", work / "scan.json"])
-    row = [image.name if image.parent.name == "lab" or image.parent.name == "images" else f"{image.parent.name}/{image.name}",
-           f"{image.stat().st_size / 1e6:.1f}", f"{image.stat().st_size / 1e6 / ours:.1f}", str(our_files), f"{scan:.2f}"]
-    ours_by_hash = contents_in(out / "root")
-    if shutil.which("binwalk"):
-        theirs = seconds(["binwalk", "-e", "-q", "--run-as=root", "-C", peer, image], clean)
-        their_files = files_in(peer)
-        unpacked = their_files > 20
-        row += [f"{image.stat().st_size / 1e6 / theirs:.1f}", str(their_files), equal(peer, ours_by_hash), f"{theirs / ours:.1f}" if unpacked else "takes no file system out"]
-    else:
-        row += ["not installed", "", "", ""]
-    if shutil.which("unblob"):
-        other = work / "unblob"
-        theirs = seconds(["unblob", "-e", other, "-k", "-f", image], lambda: shutil.rmtree(other, ignore_errors=True))
-        their_files = files_in(other)
-        row += [str(their_files), equal(other, ours_by_hash), f"{theirs / ours:.1f}" if their_files > 20 else f"takes no file system out ({theirs / ours:.1f})"]
-        shutil.rmtree(other, ignore_errors=True)
-    else:
-        row += ["not installed", "", ""]
-    clean()
-    bare = "–"
-    if shutil.which("unsquashfs"):
-        offset = image.read_bytes().find(b"hsqs")
-        if offset >= 0:
-            target = work / "bare"
+    def against(command):
+        theirs, theirs_cpu = seconds(command, lambda: shutil.rmtree(peer, ignore_errors=True))
+        row = [str(files_in(peer)), equal(peer, ours_by_hash), f"{theirs / ours:.1f} ({theirs_cpu / ours_cpu:.1f})"]
+        shutil.rmtree(peer, ignore_errors=True)
+        return row
 
-            def clean_bare():
-                shutil.rmtree(target, ignore_errors=True)
-            done = subprocess.run(["unsquashfs", "-o", str(offset), "-d", target, "-n", "-q", image], capture_output=True)
-            if done.returncode in (0, 2) and files_in(target):
-                bare = f"{seconds(['unsquashfs', '-o', str(offset), '-d', target, '-n', '-q', image], clean_bare):.2f} s"
-            clean_bare()
-    return row + [f"{ours:.2f} s", bare]
+    ours, ours_cpu = seconds([BIOPSY, "unpack", image, out], clean)
+    ours_by_hash = contents_in(out / "root")
+    scan, _ = seconds([BIOPSY, "scan", image, "--no-cache", "--quiet", "--output", work / "scan.json"])
+    row = [image.name if image.parent.name in ("lab", "images") else f"{image.parent.name}/{image.name}", f"{image.stat().st_size / 1e6:.1f}",
+           str(files_in(out / "root")), f"{ours:.2f} ({ours_cpu:.2f})", f"{scan:.2f}"]
+    row += against(["binwalk", "-e", "-q", "--run-as=root", "-C", peer, image]) if shutil.which("binwalk") else ["not installed", "", ""]
+    row += against(["unblob", "-e", peer, "-k", "-f", image]) if shutil.which("unblob") else ["not installed", "", ""]
+    clean()
+    return row + [bare(image, work / "bare", ours, ours_cpu)]
+
+
+def bare(image, target, ours, ours_cpu):
+    """Our time over that of unsquashfs for the first squashfs in the image, where it opens it."""
+    offset = image.read_bytes().find(b"hsqs")
+    if offset < 0 or not shutil.which("unsquashfs"):
+        return "–"
+    command = ["unsquashfs", "-o", str(offset), "-d", target, "-n", "-q", image]
+    done = subprocess.run(command, capture_output=True)
+    if done.returncode not in (0, 2) or not files_in(target):
+        return "–"
+    theirs, theirs_cpu = seconds(command, lambda: shutil.rmtree(target, ignore_errors=True))
+    shutil.rmtree(target, ignore_errors=True)
+    return f"{ours / theirs:.1f} ({ours_cpu / theirs_cpu:.1f})"
 
 
 def write(part, lines):
@@ -148,11 +146,13 @@ def main():
 
 
 def measure_images():
-    head = ["image", "MB", "unpack MB/s", "files", "scan s", "binwalk -e MB/s", "binwalk files", "of ours equal there", "times faster", "unblob files", "of ours equal there", "times faster",
-            "unpack", "unsquashfs"]
+    head = ["image", "MB", "files", "unpack s", "scan s", "binwalk -e: files", "ours equal there", "times our time", "unblob: files", "ours equal there",
+            "times our time", "our time over unsquashfs's"]
     lines = ["# Benchmarks", "", f"{machine()}; `./dev bench images` (median of {ROUNDS}).", "",
-             "Unpacking writes everything to the disk on both sides. `binwalk -e` is Debian's with Debian's helpers; unsquashfs is the bare decompression of the first squashfs in the image.",
-             "unblob is PyPI's, with jefferson and ubi_reader from there and the helpers that Debian has (no sasquatch, so no squashfs). *of ours equal there*: of our non-empty files, those whose bytes the peer has, too.", "",
+             "Wall time; in brackets processor time, children included, which is the fairer figure where other work shares the machine. All write",
+             "everything to the disk. `binwalk -e` is Debian's with Debian's helpers; unblob is PyPI's with jefferson and ubi_reader from there and the",
+             "helpers that Debian has (no sasquatch, so no squashfs). *ours equal there*: of our non-empty files, those whose bytes the peer has, too;",
+             "0 means that it took no file system out, and its time is that of not doing so.", "",
              "| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     with tempfile.TemporaryDirectory() as folder:
         for image in images():
