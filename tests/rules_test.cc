@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "derive/models.h"
+#include "rules/reference.h"
 #include "rules/severity.h"
 #include "tests/small_root.h"
 
@@ -56,6 +57,22 @@ TEST(Rules, all_files_parse_and_are_built_in) {
     EXPECT_EQ(rule->id + ".yaml", rule->file) << "a rule stands in the file of its name";
   }
   EXPECT_EQ(files, rules::built_in_rules().size());
+}
+
+TEST(Rules, the_reference_says_what_the_rules_say) {  // `./dev docs` writes it anew
+  const auto page = base::read_file(BIOPSY_SOURCE_DIR "/docs/rules.md");
+  ASSERT_TRUE(page) << page.error().message;
+  EXPECT_TRUE(base::as_text(*page) == rules::reference_of(rules::built_in_rules())) << "docs/rules.md is stale: biopsy rules reference > docs/rules.md";
+  for (const auto& rule : rules::built_in_rules()) {
+    EXPECT_FALSE(rule.misses.empty()) << rule.id;
+    EXPECT_FALSE(rule.cries_wolf.empty()) << rule.id;
+  }
+}
+
+TEST(Rules, ours_is_part_of_cwe) {
+  const auto wrong = rules::parse_rule("id: x\ntitle: t\nclass: c\ncwe: [494]\nours: [829]\nsays: s\nadvice: a\nmisses: m\ncries_wolf: w\nnursery: true\neffect: {kinds: [fetch]}\n", "x.yaml");
+  ASSERT_FALSE(wrong);
+  EXPECT_NE(wrong.error().message.find("829"), std::string::npos);
 }
 
 TEST(Rules, nonsense_is_refused_with_a_reason) {

@@ -104,7 +104,7 @@ void tell_finding(Page& page, const Finding& finding, std::size_t number) {
     page.add("<div class=\"todo\"><strong>What to do.</strong> {}</div>\n", shown(finding.advice));
   tell_certainty(page, finding);
   page.add("<p class=\"id\">{}{}{}</p>\n</article>\n", shown(finding.id), finding.cwe.empty() ? "" : " · ",
-           cwe_words(finding.cwe));
+           cwe_words(finding.cwe, finding.ours));
 }
 
 void tell_findings(Page& page, const Result& result) {

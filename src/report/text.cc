@@ -103,7 +103,7 @@ void tell_finding(Writer& out, const Finding& finding) {
   tell_hidden(out, finding);
   out.paragraph("What to do: " + shown(finding.advice), 4);
   out.paragraph(out.dim(fmt::format("{}{}{}", shown(finding.id), finding.cwe.empty() ? "" : "  ",
-                                    cwe_words(finding.cwe))),
+                                    cwe_words(finding.cwe, finding.ours))),
                 4);
 }
 

@@ -40,9 +40,9 @@ std::string place_words(const effects::Site& site) {
   return out;
 }
 
-std::string cwe_words(const std::vector<int>& cwe) {
+std::string cwe_words(const std::vector<int>& cwe, const std::vector<int>& ours) {
   std::string out;
-  for (const int number : cwe) out += fmt::format("{}CWE-{}", out.empty() ? "" : ", ", number);
+  for (const int number : cwe) out += fmt::format("{}CWE-{}{}", out.empty() ? "" : ", ", number, std::ranges::find(ours, number) != ours.end() ? " (ours)" : "");
   return out;
 }
 

@@ -15,7 +15,8 @@ std::string headline(const result::Result& result);
 
 std::string size_words(std::uint64_t bytes);                // "412 bytes", "4.6 MB"
 std::string place_words(const effects::Site& site);         // "/opt/bin/x at 0x120 in main", "/etc/rcS:4"
-std::string cwe_words(const std::vector<int>& cwe);         // "CWE-494, CWE-829"
+// "CWE-494 (ours), CWE-912": `ours` stand in no published advisory
+std::string cwe_words(const std::vector<int>& cwe, const std::vector<int>& ours = {});
 std::string endpoint_words(const effects::Endpoint& peer);  // "nfs 198.51.100.7 port 2049"
 std::string_view provenance_words(effects::Provenance provenance);
 std::string_view scope_words(effects::Scope scope);
