@@ -107,12 +107,20 @@ int depth_of(const Result& result, const std::string& path) {
   return -1;
 }
 
+// The image of `lacks` that holds `program`, or that is it: a boot loader acts as an image, not as a file of one.
+std::string lacking_image(const std::string& program, const Result& of,
+                          const std::set<std::string>& lacks) {
+  if (const auto* file = file_at(of, program)) return lacks.contains(file->image) ? file->image : std::string();
+  const std::string name = program.substr(program.starts_with('/') ? 1 : 0);
+  return lacks.contains(name) ? name : std::string();
+}
+
 // Why an older finding that has no counterpart must not be called fixed; empty when it may.
 std::string not_comparable(const Finding& before, const Result& older, const Result& newer,
                            const std::set<std::string>& lacks) {
   const std::string program = actor(before);
-  if (const auto* file = file_at(older, program); file && lacks.contains(file->image))
-    return fmt::format("{} lies in {}, which the other side lacks", program, file->image);
+  if (const auto image = lacking_image(program, older, lacks); !image.empty())
+    return fmt::format("{} lies in {}, which the other side lacks", program, image);
   if (newer.coverage.verdict == "unknown") return "nothing in the other side was recognised";
   for (const auto& gap : newer.coverage.not_evaluated)
     if (gap.what == before.rule) return "the rule was not evaluated on the other side: " + gap.why;
@@ -192,13 +200,18 @@ void compare_files(const Result& older, const Result& newer, const std::set<std:
   std::ranges::sort(step.files, {}, &FileChange::path);
 }
 
-void compare_grades(const Result& older, const Result& newer, Step& step) {
+void compare_grades(const Result& older, const Result& newer, const std::set<std::string>& old_only,
+                    const std::set<std::string>& new_only, Step& step) {
   std::map<std::string, std::map<std::string, std::pair<std::string, std::string>>> states;
   const auto name = [](const result::UpdatePath& path) { return path.program + ": " + path.source; };
-  for (const auto& path : older.update_paths)
+  for (const auto& path : older.update_paths) {
+    if (!lacking_image(path.program, older, old_only).empty()) continue;
     for (const auto& property : path.properties) states[name(path)][property.key].first = property.state;
-  for (const auto& path : newer.update_paths)
+  }
+  for (const auto& path : newer.update_paths) {
+    if (!lacking_image(path.program, newer, new_only).empty()) continue;
     for (const auto& property : path.properties) states[name(path)][property.key].second = property.state;
+  }
   for (const auto& [path, properties] : states)
     for (const auto& [property, state] : properties)
       if (state.first != state.second) step.grades.push_back({path, property, state.first, state.second});
@@ -259,7 +272,7 @@ Step compare_two(const Result& older, const Result& newer) {
   std::ranges::stable_sort(step.changes, [](const Change& a, const Change& b) {
     return std::max(a.before, a.after) > std::max(b.before, b.after);
   });
-  compare_grades(older, newer, step);
+  compare_grades(older, newer, old_only, new_only, step);
   compare_files(older, newer, old_only, new_only, step);
   return step;
 }

@@ -215,6 +215,26 @@ TEST(Compare, a_partition_that_one_side_lacks_is_not_compared) {
   EXPECT_EQ(only(comparison::compare_two(newer.result, older.result)).verdict, Verdict::not_compared);
 }
 
+TEST(Compare, a_boot_loader_whose_image_one_side_lacks_is_not_compared) {
+  Device older("old", "on", "/uboot.bin"), newer("new", "on", "/uboot.bin");
+  for (auto* device : {&older, &newer}) {
+    device->result.images.front().name = "rootfs.bin";
+    device->result.files.pop_back();  // it acts, and is a file of no image
+  }
+  older.result.images.push_back(older.result.images.front());
+  older.result.images.back().name = "uboot.bin";
+  older.result.update_paths.push_back({});
+  older.result.update_paths.back().program = "/uboot.bin";
+  older.result.update_paths.back().properties.push_back({"signed-version", "absent", "", {}});
+  newer.result.findings.clear();
+  const auto step = comparison::compare_two(older.result, newer.result);
+  EXPECT_EQ(only(step).verdict, Verdict::not_compared);
+  EXPECT_TRUE(step.grades.empty());
+  const auto back = comparison::compare_two(newer.result, older.result);
+  EXPECT_EQ(only(back).verdict, Verdict::not_compared);
+  EXPECT_TRUE(back.grades.empty());
+}
+
 TEST(Compare, equal_ids_are_matched_by_peer_first) {
   Device older("old"), newer("new");
   for (auto* device : {&older, &newer}) {
