@@ -84,7 +84,7 @@ def measure(image, work):
     row = [image.name if image.parent.name in ("lab", "images") else f"{image.parent.name}/{image.name}", f"{image.stat().st_size / 1e6:.1f}",
            str(files_in(out / "root")), f"{ours:.2f} ({ours_cpu:.2f})", f"{scan:.2f}"]
     row += against(["binwalk", "-e", "-q", "--run-as=root", "-C", peer, image]) if shutil.which("binwalk") else ["not installed", "", ""]
-    row += against(["unblob", "-e", peer, "-k", "-f", image]) if shutil.which("unblob") else ["not installed", "", ""]
+    row += against(["unblob", "-e", peer, "-k", "-f", "--log", work / "unblob.log", image]) if shutil.which("unblob") else ["not installed", "", ""]
     clean()
     return row + [bare(image, work / "bare", ours, ours_cpu)]
 
