@@ -56,7 +56,9 @@ void Engine::recognise_from(std::vector<std::uint64_t> roots) {
         if (const auto* symbol = elf_.function_at(c); symbol && model_for(symbol->name, skip)) continue;
         const bool own = c < library_low_ && library_low_ != ~std::uint64_t{0};
         std::string name;
-        if (tried_.insert(c).second) name = recogniser_->name_of(c, callee->thumb, callee->names_texts && !callee->names_shell, own);
+        if (!callee->returns && !tried_.contains(c)) name = recogniser_->never_returns(c, callee->thumb);
+        if (!name.empty()) tried_.insert(c);
+        else if (tried_.insert(c).second) name = recogniser_->name_of(c, callee->thumb, callee->names_texts && !callee->names_shell, own);
         else if (!callee->names_texts && !own) name = recogniser_->stream_function(c, callee->thumb);
         const bool stub = callee->insn_count <= 3 && callee->calls.size() == 1;
         if (!name.empty()) recognised_[c] = name;

@@ -518,6 +518,22 @@ std::string Recogniser::stream_function(std::uint64_t entry, bool thumb) {
   return {};
 }
 
+std::string Recogniser::never_returns(std::uint64_t entry, bool thumb) {
+  constexpr std::uint64_t sigabrt = 6;
+  entry_ = entry, thumb_ = thumb, p_ = bench_.arena() + 0x20;
+  bench_.back();
+  lay(p_, "alpha");
+  const auto out = run({p_, p_, p_}, longest_run);
+  if (out.returned() || out.end == Bench::Outcome::End::executed) return {};
+  bool aborts = false;
+  for (const auto& a : bench_.asked()) {
+    if (a.name == "tgkill") aborts |= a.args[2] == sigabrt;
+    else if (a.name == "tkill" || a.name == "kill") aborts |= a.args[1] == sigabrt;
+    else if (!is_quiet(a.name) && a.name != "write" && a.name != "writev" && a.name != "sigaction" && a.name != "exit_group" && a.name != "exit") return {};
+  }
+  return aborts ? "abort" : "";
+}
+
 std::string Recogniser::name_of(std::uint64_t entry, bool thumb, bool names_texts, bool own) {
   entry_ = entry, thumb_ = thumb;
   const std::uint64_t base = bench_.arena();
