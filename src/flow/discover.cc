@@ -75,6 +75,37 @@ void Engine::find_starts() {
         address_taken_.insert(v & ~std::uint64_t{machine_.mode_switch ? 1u : 0u});
       }
     }
+  if (elf_.type == 2) virtual_tables();
+}
+
+// Tables of virtual functions in memory that is only read, as the Itanium C++ ABI (2.5.2, 2.9.5) lays them out: the distance to the
+// object's top, the type's description (its own table and its name), then functions.
+void Engine::virtual_tables() {
+  const auto code_at = [&](std::uint64_t at) -> std::uint64_t {
+    const auto v = elf_.word(at).value_or(0);
+    return v != 0 && code_target(v) ? v : 0;
+  };
+  const auto describes_type = [&](std::uint64_t at) {
+    const auto name = elf_.word(at + word_).value_or(0);
+    const auto text = name == 0 ? std::nullopt : elf_.c_string(name, 512);
+    return text && text->size() > 1 && (((*text)[0] >= '1' && (*text)[0] <= '9') || (*text)[0] == 'N' || (*text)[0] == 'S' || (*text)[0] == '*');
+  };
+  for (const auto& s : elf_.segments) {
+    if (s.writable) continue;
+    const std::uint64_t end = s.address + s.file_size;
+    for (std::uint64_t at = base::align_up(s.address, word_); at + 3u * word_ <= end; at += word_) {
+      if (elf_.word(at) != 0u || code_at(at + 2u * word_) == 0) continue;
+      const auto type = elf_.word(at + word_).value_or(0);
+      if (type == 0 || code_target(type) || !describes_type(type)) continue;
+      for (at += 2u * word_; at + word_ <= end; at += word_) {
+        const auto function = code_at(at);
+        if (function == 0) break;
+        add_start(function, false);
+        address_taken_.insert(function & ~std::uint64_t{machine_.mode_switch ? 1u : 0u});
+      }
+      at -= word_;
+    }
+  }
 }
 
 void Engine::scan_calls() {
@@ -313,7 +344,7 @@ void Engine::build(Body& body, int depth) {
           continue;
         }
       }
-      if (depth < 40) {
+      if (depth < 160) {  // an unread callee counts as one that returns
         const auto* callee = body_at(entry, thumb);
         if (callee && !callee->building && !callee->returns) back = false;
       }
@@ -388,12 +419,14 @@ void Engine::build(Body& body, int depth) {
           case Exit::Kind::jump: {
             split = true;
             const std::uint64_t target = machine_.mode_switch ? e.target.off & ~std::uint64_t{1} : e.target.off;
-            if ((is_start(target) && target != body.entry) || import_at(target)) {
+            const std::uint64_t distance = target < body.entry ? body.entry - target : target - body.entry;
+            const bool elsewhere = distance > far && code_target(e.target.off);  // no function is that long: a tail call
+            if ((is_start(target) && target != body.entry) || import_at(target) || elsewhere) {
               if (call_target(e.state, constant(target | (machine_.mode_switch && e.target.off & 1), word_))) returns = true;
               break;
             }
             returns |= elf_.machine == elf::Machine::arm && target >= 0xFFFF0F00;  // the kernel's helpers
-            if (!code_target(target) || (target < body.entry ? body.entry - target : target - body.entry) > far) break;
+            if (!code_target(target) || distance > far) break;
             edges[address].push_back(target);
             if (!seen.contains(target)) todo.emplace_back(target, std::move(e.state));
             leaders.insert(target);

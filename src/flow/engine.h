@@ -98,6 +98,7 @@ class Engine {
   void add_start(std::uint64_t address, bool thumb);
   Body* body_at(std::uint64_t address, bool thumb);
   void build(Body& body, int depth);
+  void virtual_tables();
   void scan_calls();
   void scan_prologues();
   void note_code_pointer(Body& body, const Value& v);
@@ -123,6 +124,8 @@ class Engine {
   bool in_library(std::uint64_t entry) const { return library_low_ != 0 && entry >= library_low_; }
   void recognise_library();
   void recognise_from(std::vector<std::uint64_t> roots);
+  std::string try_name(std::uint64_t entry, const Body& body);
+  std::string thrower(const Body& body);
 
   // library.cc
   std::optional<State> library(State s, const std::string& name, const Model& model, const std::vector<int>& skip,

@@ -274,6 +274,12 @@ Value Engine::binary(Op op, const Value& left, const Value& right, std::uint8_t 
   return compared(op, a, b, out, d);
 }
 
+// x ^ x and x - x, whatever x is.
+static bool cleared_by_itself(const MicroOp& op) {
+  return (op.op == Op::INT_XOR || op.op == Op::INT_SUB) && op.where[1] == op.where[2] && op.at[1] == op.at[2] &&
+         op.shift[1] == op.shift[2] && op.where[1] != Where::constant;
+}
+
 // Operands wider than 8 bytes, in pieces; true when the operation was one of those that work in pieces.
 bool Engine::wide(State& s, const MicroOp& op) {
   const unsigned out_chunks = (op.size[0] + 7u) / 8;
@@ -290,7 +296,8 @@ bool Engine::wide(State& s, const MicroOp& op) {
     }
     case Op::INT_XOR: case Op::INT_AND: case Op::INT_OR: {
       std::vector<Value> parts;
-      for (unsigned c = 0; c < out_chunks; ++c) parts.push_back(binary(op.op, get(s, op, 1, c), get(s, op, 2, c), 8, piece_size(c)));
+      for (unsigned c = 0; c < out_chunks; ++c)
+        parts.push_back(cleared_by_itself(op) ? constant(0, piece_size(c)) : binary(op.op, get(s, op, 1, c), get(s, op, 2, c), 8, piece_size(c)));
       for (unsigned c = 0; c < out_chunks; ++c) put(s, op, parts[c], c);
       return true;
     }
@@ -632,8 +639,7 @@ void Engine::run_from(State s, std::size_t i, const Insn& insn, const Frame& fra
         break;
       }
       default:
-        if ((op.op == Op::INT_XOR || op.op == Op::INT_SUB) && op.where[1] == op.where[2] && op.at[1] == op.at[2] &&
-            op.shift[1] == op.shift[2] && op.where[1] != Where::constant)
+        if (cleared_by_itself(op))
           v = constant(0, op.size[0]);  // a register cleared by itself
         else if (op.inputs == 1) v = unary(op.op, get(s, op, 1), op.size[1], op.size[0]);
         else v = binary(op.op, get(s, op, 1), get(s, op, 2), op.size[1], op.size[0]);

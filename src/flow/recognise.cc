@@ -520,10 +520,12 @@ std::string Recogniser::stream_function(std::uint64_t entry, bool thumb) {
 
 std::string Recogniser::never_returns(std::uint64_t entry, bool thumb) {
   constexpr std::uint64_t sigabrt = 6;
-  entry_ = entry, thumb_ = thumb, p_ = bench_.arena() + 0x20;
+  // C++ ABI: Exception Handling, 2.2: the header before the exception that __cxa_throw is given. Unwinding is too long for the bench.
+  constexpr std::size_t header = 0x100;
+  entry_ = entry, thumb_ = thumb, p_ = bench_.arena() + 0x400, q_ = p_ + 0x400, r_ = p_ + 0x800;
   bench_.back();
   lay(p_, "alpha");
-  const auto out = run({p_, p_, p_}, longest_run);
+  const auto out = run({p_, q_, r_}, long_run);
   if (out.returned() || out.end == Bench::Outcome::End::executed) return {};
   bool aborts = false;
   for (const auto& a : bench_.asked()) {
@@ -531,7 +533,16 @@ std::string Recogniser::never_returns(std::uint64_t entry, bool thumb) {
     else if (a.name == "tkill" || a.name == "kill") aborts |= a.args[1] == sigabrt;
     else if (!is_quiet(a.name) && a.name != "write" && a.name != "writev" && a.name != "sigaction" && a.name != "exit_group" && a.name != "exit") return {};
   }
-  return aborts ? "abort" : "";
+  if (aborts) return "abort";
+  std::string before(header, 0);
+  bench_.memory().read(p_ - header, before.data(), header);
+  const bool named = before.contains("GNUCC++") || before.contains("++CCUNG");
+  bool type = false, destructor = false;
+  for (std::uint64_t at = p_ - header; at < p_; at += bench_.word()) {
+    const auto v = bench_.load_word(at);
+    type |= v == q_, destructor |= v == r_;
+  }
+  return named && type && destructor ? "__cxa_throw" : "";
 }
 
 std::string Recogniser::name_of(std::uint64_t entry, bool thumb, bool names_texts, bool own) {

@@ -19,8 +19,7 @@ class Recogniser {
   // The stream functions need a stream: asked for again once fopen() is known.
   bool has_streams() const { return reader_ != 0; }
   std::string stream_function(std::uint64_t entry, bool thumb);
-  // Of a function that does not return: "abort" where all it comes to is a last word and SIGABRT, as what throws an exception
-  // that nobody catches.
+  // Of a function that does not return: "__cxa_throw", or "abort" where all it comes to is a last word and SIGABRT.
   std::string never_returns(std::uint64_t entry, bool thumb);
 
  private:

@@ -342,14 +342,14 @@ std::optional<State> Engine::call_one(State s, const Value& target, std::uint64_
   inner.depth = depth;
   inner.context = (frame.context ^ site) * 0x9E3779B97F4A7C15u;
   const std::uint64_t limit = root_limit_;
-  if (!relevant) root_limit_ = std::min(root_limit_, steps_ + (library ? 4'000 : elf_.is_static ? 20'000 : 150'000));
+  if (!relevant) root_limit_ = std::min(root_limit_, steps_ + (library ? 4'000 : elf_.is_static ? 80'000 : 150'000));
   const auto saved = temps_;
   State before(s);
   auto after = invoke(*body, std::move(s), inner);
   temps_ = saved;
   root_limit_ = limit;
   frame.recorded += inner.recorded;
-  if (inner.gave_up) {  // its registers and stack stand somewhere in its middle: go on as if it had not been followed
+  if (inner.gave_up || (!after && library && body->returns)) {  // its registers and stack stand somewhere in its middle: go on as if it had not been followed
     set_result(before, tables_.keyed(fmt::format("ret {:x}", site), {Symbol::Kind::result, "ret:" + function_name(body->entry)}, word_));
     return leave(std::move(before));
   }
