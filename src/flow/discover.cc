@@ -96,12 +96,14 @@ void Engine::virtual_tables() {
     for (std::uint64_t at = base::align_up(s.address, word_); at + 3u * word_ <= end; at += word_) {
       if (elf_.word(at) != 0u || code_at(at + 2u * word_) == 0) continue;
       const auto type = elf_.word(at + word_).value_or(0);
-      if (type == 0 || code_target(type) || !describes_type(type)) continue;
+      if (type == 0 || !describes_type(type)) continue;
+      auto& table = virtual_tables_[at + 2u * word_];
       for (at += 2u * word_; at + word_ <= end; at += word_) {
         const auto function = code_at(at);
         if (function == 0) break;
         add_start(function, false);
         address_taken_.insert(function & ~std::uint64_t{machine_.mode_switch ? 1u : 0u});
+        table.push_back(function & ~std::uint64_t{machine_.mode_switch ? 1u : 0u});
       }
       at -= word_;
     }
@@ -242,6 +244,11 @@ static bool half_of_address(elf::Machine machine, std::uint64_t a) {
 }
 
 void Engine::note_code_pointer(Body& body, const Value& v) {
+  // What makes an object may have its functions called.
+  if (const auto table = virtual_tables_.find(v.off); table != virtual_tables_.end()) {
+    body.code_pointers.insert(body.code_pointers.end(), table->second.begin(), table->second.end());
+    return;
+  }
   if (elf_.is_static && v.off >= 0x1000) {
     const auto text = elf_.view(v.off, 8);
     if (const auto all = elf_.c_string(v.off, 256); !body.names_texts && all && all->size() >= 4 && !elf_.is_code(v.off))

@@ -159,6 +159,7 @@ class Engine {
   CodeStore code_;
   std::unique_ptr<Bench> bench_;  // of a static program
   std::unique_ptr<Recogniser> recogniser_;
+  std::unordered_map<std::uint64_t, std::vector<std::uint64_t>> virtual_tables_;  // where an object points to -> entries
   std::set<std::uint64_t> tried_;  // entries that the trials have seen
   std::vector<Value> temps_;
   bool big_;

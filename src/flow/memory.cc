@@ -204,7 +204,7 @@ void Engine::store(State& s, const Value& address, const Value& value, std::uint
   }
   if (v.kind == Value::Kind::text) v = {0, 0, v.taint, Value::Kind::symbol, size};
   if (weak) v = join(load_at(s, *p, size), v, 0, false, p->at);
-  if (p->base == 0 && building_ && v.is_const() && v.off != next_insn_) note_code_pointer(*building_, v);
+  if (building_ && v.is_const() && v.off != next_insn_ && (p->base == 0 || virtual_tables_.contains(v.off))) note_code_pointer(*building_, v);
   if (p->base == 0 && !is_stack(p->at) && !is_heap(p->at) && !elf_.segment_of(p->at)) return;
   s.store_value(*p, v, size, big_);
 }

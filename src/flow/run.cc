@@ -10,6 +10,9 @@
 namespace flow {
 
 namespace {
+// Rounds of a loop that are followed one by one although something may have left it early: a walk over a list of steps that stops
+// at the first that fails.
+constexpr std::uint16_t early_rounds = 12;
 constexpr std::uint32_t max_depth = 14, accessor_depth = 30;  // unoptimised C++ nests accessors of accessors
 constexpr std::uint64_t sentinel = 0xFFFF0;
 }  // namespace
@@ -81,8 +84,9 @@ std::optional<State> Engine::invoke(const Body& body, State state, Frame& frame)
   };
   const auto deliver = [&](std::uint32_t from, std::uint32_t to, State s, bool certain) {
     if (to <= from && certain) {
-      certain = last_return <= header_clock[to];
-      for (const auto& [unused, w] : pending) certain &= w.since <= header_clock[to];
+      bool whole = last_return <= header_clock[to];
+      for (const auto& [unused, w] : pending) whole &= w.since <= header_clock[to];
+      certain = whole || visits[to] < early_rounds;
     }
     if (to <= from && !certain) {
       if (loops[to] >= 2) return;
@@ -342,7 +346,7 @@ std::optional<State> Engine::call_one(State s, const Value& target, std::uint64_
   inner.depth = depth;
   inner.context = (frame.context ^ site) * 0x9E3779B97F4A7C15u;
   const std::uint64_t limit = root_limit_;
-  if (!relevant) root_limit_ = std::min(root_limit_, steps_ + (library ? 4'000 : elf_.is_static ? 80'000 : 150'000));
+  if (!relevant) root_limit_ = std::min(root_limit_, steps_ + (library ? 7'000 : 150'000));
   const auto saved = temps_;
   State before(s);
   auto after = invoke(*body, std::move(s), inner);
