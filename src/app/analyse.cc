@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "app/cache.h"
 #include "base/hash.h"
@@ -28,10 +29,12 @@ derive::ProgramFacts unread(const derive::ProgramFile& file, const std::string& 
 }
 
 // The header's first 64 bytes decide; a table that cannot be read is reported by each program that wanted it.
-void prepare_machine(base::ByteView bytes) {
+// False when the installation lacks the table that the program needs: what is learned of it then must not be kept.
+bool prepare_machine(base::ByteView bytes) {
   const auto header = elf::read_header(bytes);
-  if (!header) return;
-  if (const auto machine = sleigh::machine_for(*header)) (void)sleigh::prepare(*machine);
+  if (!header) return true;
+  const auto machine = sleigh::machine_for(*header);
+  return !machine || sleigh::prepare(*machine).has_value();
 }
 
 }  // namespace
@@ -69,8 +72,9 @@ std::vector<derive::ProgramFacts> analyse_programs(const std::vector<derive::Pro
   }
 
   // A worker cannot open files: the processor tables are read before the fork, those that this image needs.
+  std::set<std::size_t> unprepared;
   for (const auto i : index)
-    if (programs[i].kind != effects::Program::Kind::script) prepare_machine(programs[i].bytes);
+    if (programs[i].kind != effects::Program::Kind::script && !prepare_machine(programs[i].bytes)) unprepared.insert(i);
 
   base::WorkerLimits limits;
   const auto results = base::run_workers(limits, options.jobs, work, [&](std::size_t done) {
@@ -86,7 +90,7 @@ std::vector<derive::ProgramFacts> analyse_programs(const std::vector<derive::Pro
     }
     facts[index[k]] = std::move(*parsed);
     facts[index[k]].program.kind = file.kind;
-    if (file.kind != effects::Program::Kind::script) cache.store(file, steps, facts[index[k]]);
+    if (file.kind != effects::Program::Kind::script && !unprepared.contains(index[k])) cache.store(file, steps, facts[index[k]]);
   }
   for (const auto& one : facts)
     for (const auto& doubt : one.doubts) base::add_doubt(out.doubts, doubt);
