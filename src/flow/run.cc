@@ -11,7 +11,7 @@ namespace flow {
 
 namespace {
 // Rounds of a loop that are followed one by one although something may have left it early: a walk over a list of steps that stops
-// at the first that fails.
+// at the first that fails. Not of a loop without a condition of its own, which a daemon goes round for ever.
 constexpr std::uint16_t early_rounds = 12;
 constexpr std::uint32_t max_depth = 14, accessor_depth = 30;  // unoptimised C++ nests accessors of accessors
 constexpr std::uint64_t sentinel = 0xFFFF0;
@@ -86,7 +86,7 @@ std::optional<State> Engine::invoke(const Body& body, State state, Frame& frame)
     if (to <= from && certain) {
       bool whole = last_return <= header_clock[to];
       for (const auto& [unused, w] : pending) whole &= w.since <= header_clock[to];
-      certain = whole || visits[to] < early_rounds;
+      certain = whole || (visits[to] < early_rounds && body.blocks[from].next.size() > 1);
     }
     if (to <= from && !certain) {
       if (loops[to] >= 2) return;
