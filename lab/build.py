@@ -57,13 +57,13 @@ def program(names, definitions=(), libraries=(), extra_flags=(), guarded=True):
     return labkit.compile_program(COMPILER, [*FLAGS, *definitions, *extra_flags], sources, headers, libraries)
 
 
-def openssl():
-    """(include and library flags' folder, shared libraries) of Debian's armel OpenSSL, unpacked once."""
-    place = labkit.CACHE / "sysroot" / "armel"
+def openssl(abi="armel"):
+    """The folder of Debian's OpenSSL for an ABI, headers and shared libraries, unpacked once."""
+    place = labkit.CACHE / "sysroot" / abi
     if not (place / "done").exists():
         place.mkdir(parents=True, exist_ok=True)
         for package in ("libssl-dev", "libssl3"):
-            labkit.run(["dpkg-deb", "-x", labkit.debian_package("armel", package), place])
+            labkit.run(["dpkg-deb", "-x", labkit.debian_package(abi, package), place])
         (place / "done").touch()
     return place
 

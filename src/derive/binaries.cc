@@ -203,11 +203,14 @@ class BinaryReader {
     return out;
   }
 
-  // stdout and its kin are variables of the C library at fixed addresses: nothing was opened.
+  // stdout and its kin are variables of the C library, at fixed addresses or named by the loader: nothing was opened.
   static bool writes_to_constant(const flow::CallSite& site) {
     const std::size_t stream = site.callee == "fwrite" ? 3 : site.callee == "fputs" || site.callee == "fputc" || site.callee == "putc" ? 1 : 0;
     const bool writes = stream || site.callee == "fprintf" || site.callee == "vfprintf";
-    return writes && stream < site.args.size() && site.args[stream].kind == flow::ArgValue::Kind::number && site.args[stream].values.empty();
+    if (!writes || stream >= site.args.size()) return false;
+    const auto& argument = site.args[stream];
+    if (argument.values.empty()) return argument.kind == flow::ArgValue::Kind::number;
+    return std::ranges::all_of(argument.values, [](const std::string& origin) { return origin == "global:stdout" || origin == "global:stderr"; });
   }
 
   // What the descriptor or stream of a call was opened as: a path, "socket", "stdin"; and the socket's peer.

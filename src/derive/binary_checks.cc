@@ -95,6 +95,22 @@ class Checks {
     return out;
   }
 
+  // A buffer that held something of the device's own before what was brought in was read over it.
+  bool brought_last(const std::vector<std::uint32_t>& feeds) const {
+    std::vector<std::uint32_t> brought, own;
+    for (const auto from : feeds) {
+      const Sources sources = sources_of({from});
+      if (!sources.brought.empty()) brought.push_back(from);
+      else if (!sources.own.empty()) own.push_back(from);
+    }
+    return std::ranges::all_of(own, [&](auto old) {
+      return std::ranges::any_of(brought, [&](auto later) {
+        const auto& call = program_.calls[later];
+        return std::ranges::find(call.guards, old) != call.guards.end() || std::ranges::find(call.precedes, old) != call.precedes.end();
+      });
+    });
+  }
+
   void add(std::uint32_t call, Kind kind, const Sources& sources) {
     Effect effect;
     effect.kind = kind;
@@ -119,7 +135,7 @@ class Checks {
       return argument.kind != flow::ArgValue::Kind::number && argument.buffer_id.starts_with("global:") && argument.values.size() == 1 && argument.values[0].size() >= 3 && argument.values[0].find("${") == std::string::npos;
     });
     if (!sources.own.empty() && !constant) return add(i, Kind::compare_device, sources);
-    if (!constant || !sources.own.empty()) return;
+    if (!constant || (!sources.own.empty() && !brought_last(site.feeds))) return;
     add(i, Kind::compare_constant, sources);
     out_.back().second.notes["content"] = "yes";
   }

@@ -159,6 +159,11 @@ Value Engine::load(State& s, const Value& address, std::uint8_t size) {
   if (address.kind != Value::Kind::symbol || address.id == 0) return {0, 0, address.taint, Value::Kind::symbol, size};
   const Place p{address.id + 1, address.off};
   if (!defined(s, p)) {
+    // A variable of a library, through the word that the loader fills in.
+    if (const auto& symbol = tables_.symbol(address.id); symbol.kind == Symbol::Kind::import && address.off == 0 && size == word_) {
+      const std::string name = symbol.origin;
+      return tables_.keyed(fmt::format("imported {}", name), {Symbol::Kind::memory, "global:" + name}, size);
+    }
     const Value v = table(s, address, size);
     if (v.kind != Value::Kind::symbol || v.id != 0) return v;
     const auto kind = tables_.symbol(address.id).kind;

@@ -179,7 +179,7 @@ void tell_update_paths(Page& page, const Result& result) {
     for (const auto& property : path.properties)
       page.add(
           "<tr><td>{}</td><td><strong>{}</strong></td><td>{}{}</td></tr>\n",
-          shown(property_words(property.key)), shown(property_state_words(property.state)),
+          shown(property_words(property.key)), shown(property_state_words(property.state) + rests_on(property)),
           shown(property.because),
           property.site ? " <span class=\"place\">" + shown(place_words(*property.site)) + "</span>" : "");
     page.add("</tbody></table></div>\n");

@@ -177,7 +177,7 @@ void tell_update_paths(Writer& out, const Result& result) {
     out.paragraph(fmt::format("{}: {}", shown(path.program), shown(path.source)), 4, "- ");
     for (const auto& property : path.properties)
       out.paragraph(fmt::format("{}: {}. {}", shown(property_words(property.key)),
-                                shown(property_state_words(property.state)), shown(property.because)),
+                                shown(property_state_words(property.state) + rests_on(property)), shown(property.because)),
                     8);
   }
 }

@@ -152,6 +152,10 @@ std::string property_state_words(std::string_view state) {
   return property_words(state);
 }
 
+std::string rests_on(const result::Property& property) {
+  return property.follows.empty() ? "" : ", with " + property_words(property.follows);
+}
+
 std::vector<Gap> gaps(const result::Coverage& coverage) {
   std::vector<Gap> out;
   std::map<std::string_view, std::size_t> place;

@@ -30,6 +30,8 @@ std::string depth_words(
     std::string_view depth);  // how far a program was read; the key itself where it is not known
 std::string property_words(std::string_view key);  // "signed-version" -> "signed version"
 std::string property_state_words(std::string_view state);
+// ", with authenticity" where a line of an update's grading falls because another one does; else empty.
+std::string rests_on(const result::Property& property);
 
 // Things that were not evaluated, gathered by reason, in order of the reason's first appearance.
 struct Gap {

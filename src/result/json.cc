@@ -124,6 +124,7 @@ Json to_json(const UpdatePath& path) {
   for (const auto& property : path.properties) {
     Json entry{{"key", property.key}, {"state", property.state}, {"because", out(property.because)}};
     if (property.site) entry["site"] = effects::to_json(*property.site);
+    if (!property.follows.empty()) entry["follows"] = property.follows;
     json["properties"].push_back(std::move(entry));
   }
   return json;
@@ -133,7 +134,7 @@ UpdatePath update_path_from(const Json& json) {
   UpdatePath path{text_at(json, "id"), text_at(json, "program"), effects::trigger_from_json(member(json, "trigger")), text_at(json, "source"), text_at(json, "transport"), {}, texts_at(json, "targets"), {}};
   for (const auto& endpoint : member(json, "endpoints")) path.endpoints.push_back(effects::endpoint_from_json(endpoint));
   for (const auto& property : member(json, "properties")) {
-    Property entry{text_at(property, "key"), text_at(property, "state"), text_at(property, "because"), std::nullopt};
+    Property entry{text_at(property, "key"), text_at(property, "state"), text_at(property, "because"), std::nullopt, text_at(property, "follows")};
     if (member(property, "site").is_object()) entry.site = effects::site_from_json(member(property, "site"));
     path.properties.push_back(std::move(entry));
   }

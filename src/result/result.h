@@ -79,6 +79,7 @@ struct Property {
   std::string state;    // "present", "absent", "fake", "not-evaluated"
   std::string because;  // one sentence
   std::optional<effects::Site> site;
+  std::string follows{};  // key of the property that this one rests on and falls with; empty where it falls by itself
 };
 struct UpdatePath {
   std::string id;

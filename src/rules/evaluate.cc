@@ -220,6 +220,34 @@ void make_ids_unique(std::vector<result::Finding>& findings) {
     if (const int count = ++seen[finding.id]; count > 1) finding.id += fmt::format("-{}", count);
 }
 
+using Groups = std::map<std::tuple<std::string, std::string, std::string>, std::vector<Match>>;
+
+// One call may have been read twice, once without its peer: that reading says nothing of its own.
+void join_readings(const Graph& graph, Groups& groups) {
+  const auto place = [&](const Match& match) {
+    const auto& site = graph.effects[match.chain.front()].site;
+    return std::tuple(site.file, site.line, site.address.value_or(0));
+  };
+  for (auto at = groups.begin(); at != groups.end();) {
+    const auto& [path, peer, object] = at->first;
+    const auto& unread = at->second;
+    const bool unknown = std::ranges::all_of(unread, [&](const Match& match) {
+      const auto named = peer_of(graph, match);
+      return named && named->name() == "${unknown}";
+    });
+    const auto known = !unknown ? groups.end() : std::ranges::find_if(groups, [&](const auto& other) {
+      if (&other.second == &unread || std::get<0>(other.first) != path || std::get<2>(other.first) != object || std::get<1>(other.first).empty()) return false;
+      return std::ranges::all_of(unread, [&](const Match& match) { return std::ranges::any_of(other.second, [&](const Match& told) { return place(told) == place(match); }); });
+    });
+    if (known == groups.end()) {
+      ++at;
+      continue;
+    }
+    known->second.insert(known->second.end(), unread.begin(), unread.end());
+    at = groups.erase(at);
+  }
+}
+
 }  // namespace
 
 Judgement evaluate(const Graph& graph, const std::vector<Rule>& rules, const SeverityTable& table) {
@@ -227,7 +255,7 @@ Judgement evaluate(const Graph& graph, const std::vector<Rule>& rules, const Sev
   const Adjacency adjacency(graph);
   const Links links(graph);
   for (const Rule& rule : rules) {
-    std::map<std::tuple<std::string, std::string, std::string>, std::vector<Match>> groups;
+    Groups groups;
     for (std::uint32_t i = 0; i < graph.effects.size(); ++i) {
       const EffectId id{i};
       if (!matches(rule.source ? *rule.source : *rule.effect, graph, id)) continue;
@@ -239,6 +267,7 @@ Judgement evaluate(const Graph& graph, const std::vector<Rule>& rules, const Sev
         groups[{graph.programs[graph.effects[id].program].path, peer ? peer_text(*peer) : "", object}].push_back(match);
       }
     }
+    join_readings(graph, groups);
     for (auto& [key, group] : groups) {
       out.findings.push_back(finding_of(rule, graph, table, group));
       state_limbs(out.findings.back(), graph, graph.effects[group.front().chain.front()].program);

@@ -48,7 +48,10 @@ bool checks_what_comes(const Graph& graph, const Match& match, EffectId check) {
   arrival.content = reached_from(*match.links, match.chain.front());
   const auto kind = coverage_of(graph, *match.links, arrival, match.chain, check).kind;
   if (kind != Coverage::Kind::none) return kind != Coverage::Kind::live;
-  return std::ranges::any_of(match.checks, [&](EffectId id) { return graph.effects[id].kind == Kind::check_hash || graph.effects[id].notes.contains("checks-hash"); });
+  return std::ranges::any_of(match.checks, [&](EffectId id) {
+    if (graph.effects[id].kind != Kind::check_hash && !graph.effects[id].notes.contains("checks-hash")) return false;
+    return coverage_of(graph, *match.links, arrival, match.chain, id).kind != Coverage::Kind::live;
+  });
 }
 
 }  // namespace

@@ -28,7 +28,14 @@ namespace {
 struct Grade {
   std::string state, because;
   std::optional<effects::Site> site;
+  std::string follows{};
 };
+
+// The same, where it fell only because another line did.
+Grade following(std::string_view key, Grade grade) {
+  if (grade.state != "present") grade.follows = key;
+  return grade;
+}
 
 Grade present(std::string because, const Effect& proof) { return {"present", std::move(because), masked_site(proof)}; }
 Grade fake(std::string because, const Effect& proof) { return {"fake", std::move(because), masked_site(proof)}; }
@@ -146,7 +153,7 @@ class Grader {
         if (covers_list(id, hash) && coverage_of(graph_, links_, arrival_, way, hash).kind == Coverage::Kind::whole)
           return present("a signature over the list of hashes, and the hashes of what is installed, decide before it", check);
       if (fallen) continue;
-      if (covers.kind == Coverage::Kind::live) fallen = absent("the signature is checked on the share itself, which is read again for the copy", check);
+      if (covers.kind == Coverage::Kind::live || on_share(way, id)) fallen = following("unchanged-between-check-and-use", absent("the signature is checked on the share itself, which is read again for the copy", check));
       else if (covers.kind == Coverage::Kind::unknown) fallen = not_evaluated("a signature is verified before it; what the signature covers could not be followed");
       else fallen = absent(fmt::format("a signature over {} is checked, which is not what is installed", covers.reads), check);
       if (!fallen->site) fallen->site = masked_site(check);
@@ -212,7 +219,9 @@ class Grader {
       if (authentic.state == "present") return {"present", "the same check covers every byte that is installed", authentic.site};
       if (authentic.state == "not-evaluated") return authentic;
       const auto lists = checks(way, hashes);
-      if (!lists.empty()) return absent("a hash finds damage on the way, not a change: " + where_hash_is_from(lists.front()), at(lists.front()));
+      const std::string_view rests_on = authentic.follows.empty() ? "authenticity" : std::string_view(authentic.follows);
+      if (!lists.empty()) return following(rests_on, absent("a hash finds damage on the way, not a change: " + where_hash_is_from(lists.front()), at(lists.front())));
+      if (const Effect* late = somewhere([](const Effect& e) { return hashes(e); })) return following(rests_on, absent("a hash is compared, but the outcome does not decide whether it is installed", *late));
       if (authentic.state == "fake") return fake("a constant in the content says nothing about its other bytes", checked_constant(way));
       return absent("nothing checks the bytes before they are installed", end_of(way));
     });
@@ -238,8 +247,9 @@ class Grader {
       }
       const Effect& check = at(versions.front());
       const Grade authentic = authenticity_of(way);
-      if (authentic.state == "not-evaluated") return not_evaluated("versions are compared; whether a signature covers the version is not known");
-      if (authentic.state != "present") return absent("versions are compared, but no signature covers the one that is offered: anyone can write a higher number", check);
+      const std::string_view rests_on = authentic.follows.empty() ? "authenticity" : std::string_view(authentic.follows);
+      if (authentic.state == "not-evaluated") return following(rests_on, not_evaluated("versions are compared; whether a signature covers the version is not known"));
+      if (authentic.state != "present") return following(rests_on, absent("versions are compared, but no signature covers the one that is offered: anyone can write a higher number", check));
       if (!version_is_covered(way, versions)) return absent("the version that is compared is not part of what the signature covers", check);
       return present("a version that the signature covers is compared with the installed one", check);
     });
@@ -349,11 +359,12 @@ class Grader {
     return worst([&](const Way& way) -> Grade {
       auto all = checks(way, verifies);
       for (const EffectId id : checks(way, hashes)) all.push_back(id);
-      if (all.empty()) return absent(source().kind == Kind::mount_remote ? "nothing is checked, and what is copied is read from a share that can change meanwhile" : "nothing is checked before it is used", end_of(way));
+      if (all.empty() && source().kind == Kind::mount_remote && installs_first(way)) return absent("nothing is checked, and what is copied is read from a share that can change meanwhile", end_of(way));
+      if (all.empty()) return following("authenticity", absent("nothing is checked before it is used", end_of(way)));
       bool unknown = false;
       for (const EffectId id : all) {
         const Coverage covers = coverage_of(graph_, links_, arrival_, way, id);
-        if (covers.kind == Coverage::Kind::live) return absent("the check and the copy each read a share that can change in between", at(id));
+        if (covers.kind == Coverage::Kind::live || on_share(way, id)) return absent("the check and the copy each read a share that can change in between", at(id));
         if (covers.kind == Coverage::Kind::whole) {
           if (on_medium(way)) return absent("the check and the copy each read the medium", at(id));
           return present("what is used is the local copy that was checked", at(id));
@@ -363,6 +374,16 @@ class Grader {
       if (unknown) return not_evaluated("what is checked before could not be followed");
       return absent("what is checked is not what is used", at(all.front()));
     });
+  }
+
+  // A check of files that lie on the mounted share, where what is installed is read from there once more.
+  bool on_share(const Way& way, EffectId check) const {
+    const Effect& from = at(way.front());
+    if (from.kind != Kind::mount_remote || from.target.empty() || way.size() < 2 || !base::is_beneath(path_read(at(way[1])), from.target.value) || !contains(links_.guards_of(way[1]), check)) return false;
+    std::vector<std::string> read{at(check).object.value};
+    for (const EffectId reader : links_.feeds_in(check))
+      if (at(reader).kind == Kind::read && arrival_.content.contains(reader)) read.push_back(at(reader).object.value);
+    return std::ranges::any_of(read, [&](const std::string& path) { return path.starts_with('/') && base::is_beneath(path, from.target.value); });
   }
 
   bool on_medium(const Way& way) const {
@@ -427,9 +448,11 @@ class Grader {
     });
   }
 
-  Grade audit_record() const {
+  struct Records {
     const Effect *accepted = nullptr, *refused = nullptr;
-    std::vector<std::string> missing;
+  };
+  Records records() const {
+    Records out;
     for (std::uint32_t i = 0; i < graph_.effects.size(); ++i) {
       const EffectId id{i};
       const Effect& effect = at(id);
@@ -440,9 +463,18 @@ class Grader {
         after = after || links_.precedes(way.back(), id) || contains(links_.guards_of(id), way.back());
         for (const EffectId step : way) started = started || links_.precedes(step, id) || contains(links_.guards_of(id), step);
       }
-      if (after && !accepted) accepted = &effect;
-      else if (started && !after && !refused) refused = &effect;
+      if (after && !out.accepted) out.accepted = &effect;
+      else if (started && !after && !out.refused) out.refused = &effect;
     }
+    return out;
+  }
+  bool recorded_in_part() const {
+    const auto [accepted, refused] = records();
+    return accepted || refused;
+  }
+
+  Grade audit_record() const {
+    const auto [accepted, refused] = records();
     if (accepted && refused) return present("what was installed and what was refused are recorded", *accepted);
     if (accepted) return absent("what was installed is recorded, what was refused is not", *accepted);
     if (refused) return absent("failures are recorded, what was installed is not", *refused);
@@ -452,8 +484,7 @@ class Grader {
   static bool contains(const std::vector<EffectId>& list, EffectId id) { return std::ranges::find(list, id) != list.end(); }
 
   Grade audit_elsewhere() const {
-    const Grade local = audit_record();
-    if (local.state != "present") return absent("there is no record that could be kept elsewhere", end_of(arrival_.ways.front()));
+    if (const Grade local = audit_record(); local.state != "present" && !recorded_in_part()) return following("audit-record", absent("there is no record that could be kept elsewhere", end_of(arrival_.ways.front())));
     const bool by_syslog = somewhere([](const Effect& e) { return e.kind == Kind::log; }) != nullptr;
     for (const Effect& effect : graph_.effects) {
       if (!effect.peer || effect.peer->protocol != "syslog") continue;
@@ -573,7 +604,7 @@ std::vector<result::UpdatePath> update_paths(const Graph& graph) {
     path.id = "update-" + base::sha256_hex(base::as_bytes(identity)).substr(0, 10);
     for (const auto& property : update_properties()) {
       Grade grade = grader.grade(property.key);
-      path.properties.push_back({property.key, std::move(grade.state), std::move(grade.because), std::move(grade.site)});
+      path.properties.push_back({property.key, std::move(grade.state), std::move(grade.because), std::move(grade.site), std::move(grade.follows)});
     }
     out.push_back(std::move(path));
   }
