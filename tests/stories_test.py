@@ -20,10 +20,7 @@ MISSED = {
     "xiongmai-9530": "a key that is mixed byte by byte is not told from the owner's",
 }
 # Loud although they should not be.
-LOUD = {
-    "growatt-shinelan": "in an endless loop the verification is not seen to guard what follows",
-    "ragentek": "in an endless loop the verification is not seen to guard what follows",
-}
+LOUD = {}
 
 
 def skip_without_compilers():

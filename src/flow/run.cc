@@ -82,6 +82,7 @@ std::optional<State> Engine::invoke(const Body& body, State state, Frame& frame)
     if (!returned) returned.emplace(std::move(s));
     else join(*returned, std::move(s), false, body.entry << 1 | 1);
   };
+  std::vector<std::uint32_t> reached;  // by the instruction at hand
   const auto deliver = [&](std::uint32_t from, std::uint32_t to, State s, bool certain) {
     if (to <= from && certain) {
       bool whole = last_return <= header_clock[to];
@@ -97,6 +98,7 @@ std::optional<State> Engine::invoke(const Body& body, State state, Frame& frame)
         s = std::move(widened);
       }
     }
+    reached.push_back(to);
     steps_ += 20 + s.refs().size() * 4;  // a copy or a join costs too: the budget is to bound time
     const auto it = pending.find(to);
     ++clock;
@@ -138,10 +140,9 @@ std::optional<State> Engine::invoke(const Body& body, State state, Frame& frame)
       const Insn insn = code_.insn(block.insns[k]);
       const bool last = k + 1 == block.insns.size();
       exits.clear();
-      if (forced && last && insn.control) {
-        for (const auto t : block.next)
-          if (t > index) deliver(index, t, State(s), true);
-      }
+      std::optional<State> before;
+      if (forced && last && insn.control) before.emplace(s);
+      reached.clear();
       exec(std::move(s), insn, frame, exits);
       gone = true;
       if (exits.size() == 2 && exits[0].parted && !last) {
@@ -204,6 +205,10 @@ std::optional<State> Engine::invoke(const Body& body, State state, Frame& frame)
           }
         }
       }
+      // Where the condition is unknown both ways were taken, each with what was tested; only the way that a known one bars is forced.
+      if (before)
+        for (const auto t : block.next)
+          if (t > index && std::find(reached.begin(), reached.end(), t) == reached.end()) deliver(index, t, State(*before), true);
       if (!gone) continue;
       if (ways.empty()) break;
       k = ways.back().first;  // the next instruction is the first on the other way
