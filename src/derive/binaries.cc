@@ -127,7 +127,7 @@ constexpr std::size_t kLongestScript = 1 << 16;  // of those that a program writ
 
 class BinaryReader {
  public:
-  BinaryReader(ProgramFacts& facts, const flow::Program& program, const Models& models) : facts_(facts), program_(program), models_(models), data_(program), effects_of_(program.calls.size()) {}
+  BinaryReader(ProgramFacts& facts, const flow::Program& program, const elf::Binary& binary, const Models& models) : facts_(facts), program_(program), binary_(binary), models_(models), data_(program), effects_of_(program.calls.size()) {}
 
   void read() {
     collect_written();
@@ -465,10 +465,10 @@ class BinaryReader {
 
   // Commands of a peer that reach a shell, with what is asked for before.
   void add_doors() {
-    for (const Door& door : find_doors(program_)) {
+    for (const Door& door : find_doors(program_, &binary_)) {
       Effect effect;
       effect.kind = door.opens_shell ? Kind::open_shell : Kind::compare_constant;
-      if (door.opens_shell) effect.object.value = "a command of whoever connects";
+      if (door.opens_shell) effect.object.value = door.on_connection ? "a shell for whoever connects" : "a command of whoever connects";
       else effect.object.value = "the header " + door.found_in;
       if (door.port) effect.notes["port"] = std::to_string(door.port);
       effect.notes["protocol"] = door.protocol;
@@ -478,6 +478,7 @@ class BinaryReader {
         effect.notes["magic"] = "yes";
         effect.notes["password"] = "constant";
       }
+      if (door.key_assumed) effect.assumed = true, effect.assumption = "what the peer says is compared with something computed; that the one key in the program, which no call is given, is part of it is assumed";
       add(door.call, std::move(effect));
       Effect& added = facts_.effects.back();
       added.triggers = {{Trigger::Kind::network_input, door.port ? fmt::format("{} port {}", door.protocol, door.port) : "what it receives"}};
@@ -535,6 +536,7 @@ class BinaryReader {
 
   ProgramFacts& facts_;
   const flow::Program& program_;
+  const elf::Binary& binary_;
   const Models& models_;
   DataReader data_;
   std::vector<std::vector<std::uint32_t>> effects_of_;  // per call
@@ -598,7 +600,7 @@ ProgramFacts facts_of_binary(base::ByteView bytes, std::string_view path, const 
   facts.stats = {{"functions", std::to_string(program->stats.functions)}, {"lifted", std::to_string(program->stats.lifted)}, {"steps", std::to_string(program->stats.steps)},
                  {"arguments", std::to_string(program->stats.arguments)}, {"resolved", std::to_string(program->stats.resolved)}};
   for (const auto& doubt : program->doubts) base::add_doubt(facts.doubts, doubt);
-  BinaryReader(facts, *program, models).read();
+  BinaryReader(facts, *program, *binary, models).read();
   add_string_facts(facts, *binary, models, unfinished);
   return facts;
 }

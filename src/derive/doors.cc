@@ -22,7 +22,7 @@ bool reads_settings(const CallSite& call) {
 
 class Finder {
  public:
-  explicit Finder(const flow::Program& program) : program_(program) {}
+  Finder(const flow::Program& program, const elf::Binary* binary) : program_(program), binary_(binary) {}
 
   std::vector<Door> find() {
     if (!listens()) return {};
@@ -46,6 +46,8 @@ class Finder {
       out.push_back(std::move(door));
       break;
     }
+    if (out.empty())
+      if (auto shell = shell_on_connection()) out.push_back(std::move(*shell));
     if (!out.empty() || !constant) return out;
     for (std::uint32_t i = 0; i < program_.calls.size(); ++i) {
       const auto secret = compares(program_.calls[i]) ? constant_in(i) : std::nullopt;
@@ -71,6 +73,78 @@ class Finder {
     const bool stream = std::ranges::any_of(program_.calls, [](const auto& site) { return site.callee == "accept" || site.callee == "accept4"; });
     door.protocol = stream ? "tcp" : "udp";
     return door;
+  }
+
+  static bool says(const ArgValue& argument, std::string_view word) { return std::ranges::find(argument.values, word) != argument.values.end(); }
+
+  // exec of a shell after the accepted connection was made its standard input. Quiet where something of the settings, or a value
+  // that could not be followed, is compared with what the peer said: it may be the owner's.
+  std::optional<Door> shell_on_connection() const {
+    for (std::uint32_t i = 0; i < program_.calls.size(); ++i) {
+      const CallSite& site = call(i);
+      if (!site.callee.starts_with("exec") || site.args.empty()) continue;
+      const bool shell = std::ranges::any_of(site.args[0].values, [](const auto& path) { return is_one_of(path, {"/bin/sh", "/bin/ash", "/bin/bash", "/system/bin/sh", "sh", "ash", "bash"}); });
+      if (!shell) continue;
+      const bool connected = std::ranges::any_of(site.precedes, [&](auto j) {
+        const CallSite& copy = call(j);
+        if ((copy.callee != "dup2" && copy.callee != "dup3") || copy.args.size() < 2) return false;
+        const auto& to = copy.args[1].numbers;
+        return (says(copy.args[0], "ret:accept") || says(copy.args[0], "ret:accept4")) && std::ranges::find(to, 0) != to.end();
+      });
+      if (!connected) continue;
+      Door door = describe(i);
+      door.opens_shell = door.on_connection = true;
+      bool asked = false;
+      for (const auto j : site.guards) {
+        if (is_one_of(call(j).callee, {"crypt", "getspnam", "pam_authenticate"})) return std::nullopt;
+        if (!compares(call(j)) || call(j).args.size() < 2) continue;
+        if (const auto secret = constant_in(j)) {
+          door.compare = j, door.secret = *secret;
+          return door;
+        }
+        const bool of_peer = fed_by_peer(j) || says_input(call(j).args[0]) || says_input(call(j).args[1]);
+        const bool computed = std::ranges::any_of(call(j).args, [](const auto& a) { return a.kind == ArgValue::Kind::unknown && std::ranges::all_of(a.values, [](const auto& v) { return v == "unknown"; }); });
+        if (of_peer && computed) asked = true, door.compare = j;
+      }
+      if (!asked) return door;
+      if (const auto key = lone_key()) {
+        door.secret = *key, door.key_assumed = true;
+        return door;
+      }
+      return std::nullopt;
+    }
+    return std::nullopt;
+  }
+
+  // The one text of the program that looks like a key and that no call is given.
+  std::optional<std::string> lone_key() const {
+    if (!binary_) return std::nullopt;
+    std::optional<std::string> found;
+    for (const auto& [address, text] : binary_->strings(8)) {
+      if (!looks_like_key(text)) continue;
+      const bool used = std::ranges::any_of(program_.calls, [&](const CallSite& site) {
+        return std::ranges::any_of(site.args, [&](const auto& a) { return std::ranges::any_of(a.values, [&](const auto& v) { return v.find(text) != std::string::npos; }); });
+      });
+      if (used) continue;
+      if (found && *found != text) return std::nullopt;  // which of them is not known
+      found = std::string(text);
+    }
+    return found;
+  }
+  // Letters and digits in turn; not a table of digits.
+  static bool looks_like_key(std::string_view text) {
+    if (text.size() > 64) return false;
+    int turns = 0;
+    bool ascends = true;
+    for (std::size_t k = 0; k < text.size(); ++k) {
+      const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+      const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+      if (!digit(text[k]) && !letter(text[k])) return false;
+      if (k == 0) continue;
+      turns += digit(text[k]) != digit(text[k - 1]);
+      ascends = ascends && text[k] > text[k - 1];
+    }
+    return turns >= 3 && !ascends;
   }
 
   // It waits for peers: accepts, or receives datagrams on a bound socket; not for the device's own programs alone.
@@ -151,10 +225,11 @@ class Finder {
   }
 
   const flow::Program& program_;
+  const elf::Binary* binary_;
 };
 
 }  // namespace
 
-std::vector<Door> find_doors(const flow::Program& program) { return Finder(program).find(); }
+std::vector<Door> find_doors(const flow::Program& program, const elf::Binary* binary) { return Finder(program, binary).find(); }
 
 }  // namespace derive
