@@ -18,6 +18,7 @@
 #include "derive/settings.h"
 #include "derive/shipped_defaults.h"
 #include "derive/tables.h"
+#include "derive/uefi.h"
 #include "rules/evaluate.h"
 #include "rules/update_paths.h"
 #include "shell/boot.h"
@@ -163,6 +164,7 @@ result::Result scan_firmware(const unpack::Firmware& firmware, const std::vector
   derive::add_facts(facts, derive::facts_of_settings(firmware));
   derive::add_facts(facts, derive::facts_of_pages(firmware, derive::built_in_models()));
   derive::add_facts(facts, derive::facts_of_boot_loaders(firmware));
+  derive::add_facts(facts, derive::facts_of_uefi_modules(firmware));
 
   // What a program reads from a file is what the image ships there.
   shell::Environment environment;
