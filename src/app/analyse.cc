@@ -15,7 +15,7 @@ namespace app {
 namespace {
 
 // The budget of an image is shared out evenly: between these two for each program.
-constexpr std::uint64_t kFewestSteps = 200'000, kMostSteps = 2'000'000;
+constexpr std::uint64_t kFewestSteps = 200'000, kMostSteps = 16'000'000;
 
 base::Bytes bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
 

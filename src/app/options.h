@@ -29,7 +29,7 @@ struct ScanOptions {
   bool cache = true, quiet = false, show_secrets = false;
   std::string date;
   std::string publisher;                // file that names who publishes the exports
-  std::uint64_t steps = 30'000'000;  // of the code analysis, all programs of an image together
+  std::uint64_t steps = 200'000'000;  // of the code analysis, all programs of an image together
 };
 
 }  // namespace app

@@ -461,6 +461,8 @@ Bench::Outcome Bench::call(std::uint64_t entry, std::span<const std::uint64_t> a
     if (i < arg_regs_.size()) reg_put(arg_regs_[i], args[i]);
     else store_word(sp + machine_.stack_arguments + (i - arg_regs_.size()) * machine_.word, args[i]);
   }
+  if (result_at_ != 0 && elf_.machine == elf::Machine::aarch64) reg_put(code_.reg("x8"), result_at_);
+  result_at_ = 0;
   return run(limit, 0);
 }
 
@@ -520,6 +522,7 @@ bool Bench::start(std::uint64_t limit) {
   const bool there = out.returned() && pc_ != sentinel;
   kept_regs_ = regs_;
   asked_.clear();
+  kernel_.content[0] = "alpha beta\ngamma\n";  // the standard input
   keep();
   return there;
 }

@@ -74,6 +74,8 @@ class Bench {
   std::uint64_t library_start() const { return library_start_; }
 
   Outcome call(std::uint64_t entry, std::span<const std::uint64_t> args, std::uint64_t limit, bool thumb = false);
+  // Where the next call is to leave a result that does not fit registers, on machines that say so apart from the arguments.
+  void result_at(std::uint64_t address) { result_at_ = address; }
   // What the last call asked for.
   const std::vector<Asked>& asked() const { return asked_; }
   void back() { memory_.back(), kernel_ = kept_; }
@@ -134,7 +136,7 @@ class Bench {
   } kernel_, kept_;
   std::vector<Asked> asked_;
   std::string trouble_;
-  std::uint64_t main_ = 0, library_start_ = 0, used_ = 0;
+  std::uint64_t main_ = 0, library_start_ = 0, used_ = 0, result_at_ = 0;
   struct Decoded { std::uint64_t key = ~std::uint64_t{0}; std::uint32_t index = 0; };
   std::vector<Decoded> decoded_;
 };

@@ -123,9 +123,12 @@ class Engine {
   void start_bench();
   bool in_library(std::uint64_t entry) const { return library_low_ != 0 && entry >= library_low_; }
   void recognise_library();
+  void recognise_cxx();
+  std::uint64_t standard_input();
   void recognise_from(std::vector<std::uint64_t> roots);
   std::string try_name(std::uint64_t entry, const Body& body);
   std::string thrower(const Body& body);
+  bool allocates(const Body& body);
 
   // library.cc
   std::optional<State> library(State s, const std::string& name, const Model& model, const std::vector<int>& skip,
@@ -161,6 +164,7 @@ class Engine {
   std::unique_ptr<Recogniser> recogniser_;
   std::unordered_map<std::uint64_t, std::vector<std::uint64_t>> virtual_tables_;  // where an object points to -> entries
   std::set<std::uint64_t> tried_;  // entries that the trials have seen
+  std::set<std::uint64_t> allocators_;  // C++'s operator new
   std::vector<Value> temps_;
   bool big_;
   std::uint8_t word_;

@@ -43,13 +43,58 @@ void Engine::recognise_library() {
   std::vector<std::uint64_t> roots = {bench_->main() & marked};
   for (const auto f : elf_.init_functions) roots.push_back(f & marked);
   recognise_from(std::move(roots));
-  // The C++ library lies before the C library, and its run-time part at its front.
+  // The C++ library lies before the C library, and its run-time part (what throws, operator new) at its front.
   for (const auto& [entry, name] : recognised_)
-    if (name == "__cxa_throw" && entry < library_low_ && elf_.entry < entry) library_low_ = entry;
+    if ((name == "__cxa_throw" || allocators_.contains(entry)) && entry < library_low_ && elf_.entry < entry) library_low_ = entry;
+  if (!allocators_.empty()) recognise_cxx();
   // What only a table of functions names, as virtual functions are.
   roots.assign(address_taken_.begin(), address_taken_.end());
   std::erase_if(roots, [&](std::uint64_t f) { return f >= library_low_; });
   if (library_low_ != ~std::uint64_t{0}) recognise_from(std::move(roots));
+}
+
+// std::cin as the start made it: an object whose table of functions describes its type as "Si", which is how the Itanium C++ ABI
+// (5.1.10) writes std::istream. 0 where there is none.
+std::uint64_t Engine::standard_input() {
+  for (const auto& s : elf_.segments) {
+    if (!s.writable) continue;
+    const std::uint64_t end = s.address + std::min<std::uint64_t>(s.memory_size, 1 << 20);
+    for (std::uint64_t at = base::align_up(s.address + s.file_size, word_); at + word_ <= end; at += word_) {
+      const std::uint64_t table = bench_->load_word(at);
+      if (table < word_ || table % word_ != 0 || !elf_.segment_of(table)) continue;
+      const std::uint64_t type = bench_->load_word(table - word_);
+      if (type == 0 || !elf_.segment_of(type)) continue;
+      const std::uint64_t name = bench_->load_word(type + word_);
+      if (name != 0 && elf_.segment_of(name) && bench_->memory().text(name, 4) == "Si") return at;
+    }
+  }
+  return 0;
+}
+
+// The C++ library's strings and streams: what the program's own code calls of it, and all of it for a stream to try them on.
+void Engine::recognise_cxx() {
+  std::set<std::uint64_t> called;
+  for (const auto& [entry, body] : bodies_)
+    if (!in_library(entry))
+      for (const auto c : body->calls)
+        if (in_library(c) && c < bench_->library_start() && !recognised_.contains(c)) called.insert(c);
+  const auto name_it = [&](std::uint64_t entry, const std::string& name) { return !name.empty() && recognised_.emplace(entry, name).second; };
+  const auto stream_of = [&](std::uint64_t entry, const Body& body) {
+    if (!recogniser_->has_text_stream() && body.returns && body.insn_count > 12 && body.insn_count < 400) name_it(entry, recogniser_->cxx_stream(entry, body.thumb));
+  };
+  for (const auto c : called)
+    if (const Body* body = body_at(c, false)) stream_of(c, *body);
+  std::vector<std::pair<std::uint64_t, const Body*>> all;
+  for (const auto& [entry, body] : bodies_)
+    if (in_library(entry) && entry < bench_->library_start() && !recognised_.contains(entry)) all.emplace_back(entry, body.get());
+  for (const auto& [entry, body] : all) stream_of(entry, *body);
+  const std::uint64_t input = standard_input();
+  for (const auto c : called) {
+    const Body* body = body_at(c, false);
+    if (!body || !body->returns || recognised_.contains(c)) continue;
+    if (name_it(c, recogniser_->cxx_string(c, body->thumb)) || name_it(c, recogniser_->cxx_stream_function(c, body->thumb))) continue;
+    if (input != 0) name_it(c, recogniser_->cxx_input_function(c, body->thumb, input));
+  }
 }
 
 // The name that the function at `entry` goes by from now on; empty when it is like none that we know.
@@ -62,6 +107,7 @@ std::string Engine::try_name(std::uint64_t entry, const Body& body) {
   if (tried_.insert(entry).second) {
     if (!body.returns) name = recogniser_->never_returns(entry, body.thumb);
     if (!body.returns && name.empty()) name = thrower(body);
+    if (name.empty() && own && allocates(body) && recogniser_->allocates(entry, body.thumb)) name = "malloc", allocators_.insert(entry);
     if (name.empty()) name = recogniser_->name_of(entry, body.thumb, body.names_texts && !body.names_shell, own);
   } else if (!body.names_texts && !own) {
     name = recogniser_->stream_function(entry, body.thumb);
@@ -81,6 +127,19 @@ std::string Engine::thrower(const Body& body) {
     else if (name.empty() ? callee->names_texts || callee->names_shell : std::ranges::find(kHarmless, name) == kHarmless.end()) return {};
   }
   return throws ? "abort" : "";
+}
+
+// Whether the function may be C++'s operator new: it asks malloc() and throws.
+bool Engine::allocates(const Body& body) {
+  if (!body.returns || body.insn_count > 120) return false;
+  bool asks = false, throws = false;
+  for (const auto c : body.calls) {
+    const Body* callee = body_at(c, false);
+    if (!callee || callee->blocks.empty()) return false;
+    if (c >= library_low_) asks |= try_name(c, *callee) == "malloc";
+    throws |= !callee->returns;
+  }
+  return asks && throws;
 }
 
 void Engine::recognise_from(std::vector<std::uint64_t> roots) {

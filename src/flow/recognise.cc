@@ -388,7 +388,8 @@ std::string Recogniser::memory() {
       lay(given, "kept");
       const auto freed = run({given, 0x200, 0}, long_run);
       if (!freed.returned() || !only_asked({})) return {};
-      if (fresh(freed.result) && bench_.memory().text(freed.result) == "kept") return "realloc";
+      // realloc() of nothing is malloc(); a function that hands back what it is given is neither.
+      if (fresh(freed.result) && bench_.memory().text(freed.result) == "kept") return fresh(run({0, 0x200, 0}, long_run).result) ? "realloc" : "";
       if (bench_.call(malloc_, Words{40}, long_run, malloc_thumb_).result == given) return "free";
     }
     return {};
@@ -545,10 +546,14 @@ std::string Recogniser::never_returns(std::uint64_t entry, bool thumb) {
   return named && type && destructor ? "__cxa_throw" : "";
 }
 
+bool Recogniser::allocates(std::uint64_t entry, bool thumb) {
+  entry_ = entry, thumb_ = thumb, p_ = bench_.arena() + 0x400;
+  return memory() == "malloc";
+}
+
 std::string Recogniser::name_of(std::uint64_t entry, bool thumb, bool names_texts, bool own) {
   entry_ = entry, thumb_ = thumb;
-  const std::uint64_t base = bench_.arena();
-  p_ = base + 0x20, q_ = base + 0x440, r_ = base + 0x860, s_ = base + 0xC80, t_ = base + 0x10A0, u_ = base + 0x14C0;
+  place();
   using Trial = std::string (Recogniser::*)();
   std::string name;
   if (own) {

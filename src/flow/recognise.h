@@ -19,6 +19,14 @@ class Recogniser {
   // The stream functions need a stream: asked for again once fopen() is known.
   bool has_streams() const { return reader_ != 0; }
   std::string stream_function(std::uint64_t entry, bool thumb);
+  // Whether the function hands out memory as malloc() does.
+  bool allocates(std::uint64_t entry, bool thumb);
+  // recognise_cxx.cc: libstdc++'s strings; a string stream's constructor, and what is done with the stream that it made.
+  std::string cxx_string(std::uint64_t entry, bool thumb);
+  std::string cxx_stream(std::uint64_t entry, bool thumb);
+  std::string cxx_stream_function(std::uint64_t entry, bool thumb);
+  std::string cxx_input_function(std::uint64_t entry, bool thumb, std::uint64_t standard_input);
+  bool has_text_stream() const { return text_stream_ != 0; }
   // Of a function that does not return: "__cxa_throw", or "abort" where all it comes to is a last word and SIGABRT.
   std::string never_returns(std::uint64_t entry, bool thumb);
 
@@ -42,6 +50,9 @@ class Recogniser {
   std::string resolver();
   std::string files();
   std::string environment();
+  void place();
+  void lay_string(std::uint64_t object, const std::string& text);
+  std::string string_at(std::uint64_t object);
   Words variable(std::uint64_t at, const Words& values);  // a va_list as the machine's ABI has it
 
   Bench& bench_;
@@ -50,6 +61,7 @@ class Recogniser {
   std::uint64_t p_ = 0, q_ = 0, r_ = 0, s_ = 0, t_ = 0, u_ = 0;
   std::uint64_t reader_ = 0, writer_ = 0;  // streams on /probe/ files
   std::uint64_t reader_fd_ = 0, writer_fd_ = 0;
+  std::uint64_t text_stream_ = 0, text_part_ = 0;  // a string stream, and its part that is an ostream
   std::uint64_t malloc_ = 0;
   bool malloc_thumb_ = false;
   int resolver_tries_ = 0;

@@ -351,7 +351,7 @@ std::optional<State> Engine::call_one(State s, const Value& target, std::uint64_
   inner.depth = depth;
   inner.context = (frame.context ^ site) * 0x9E3779B97F4A7C15u;
   const std::uint64_t limit = root_limit_;
-  if (!relevant) root_limit_ = std::min(root_limit_, steps_ + (library ? 7'000 : 150'000));
+  if (!relevant) root_limit_ = std::min(root_limit_, steps_ + (library ? 7'000 : 500'000));
   const auto saved = temps_;
   State before(s);
   auto after = invoke(*body, std::move(s), inner);
