@@ -516,7 +516,7 @@ void Engine::run_from(State s, std::size_t i, const Insn& insn, const Frame& fra
             if (site >= global_mark) continue;
             const std::uint64_t entry = std::uint64_t{site} << 32 | ((insn.address * 2 + (taken ? 1 : 0)) & 0xFFFFFFFF);
             const auto at = std::lower_bound(st.tested.begin(), st.tested.end(), entry);
-            if ((at == st.tested.end() || *at != entry) && st.tested.size() < 256) st.tested.insert(at, entry);
+            if ((at == st.tested.end() || *at != entry) && st.tested.size() < 2048) st.tested.insert(at, entry);
           }
         };
         if ((relative && there > i) || skips) {

@@ -94,7 +94,8 @@ std::uint32_t Tables::text(std::vector<Text> alternatives) {
 }
 
 std::uint16_t Tables::taint_set(std::vector<std::uint32_t> sites) {
-  if (sites.size() > 32) sites.resize(32);
+  constexpr std::size_t most = 128;
+  if (sites.size() > most) sites.erase(sites.begin(), sites.end() - most);  // the latest say most of a value
   const auto it = taint_ids_.find(sites);
   if (it != taint_ids_.end()) return it->second;
   if (taints_.size() >= 65535) return 0;
