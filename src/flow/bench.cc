@@ -27,7 +27,7 @@ std::int64_t sign_extend(std::uint64_t v, unsigned size) {
 
 Bench::Bench(const elf::Binary& binary, const sleigh::Machine& machine, sleigh::Translator& translator, CodeStore& code)
     : elf_(binary), machine_(machine), translator_(translator), code_(code), memory_(binary),
-      big_(machine.order == base::ByteOrder::big), decoded_(8192) {
+      big_(machine.order == base::ByteOrder::big), decoded_(65536) {
   const bool wide = machine.word == 8;
   stack_low_ = wide ? 0x7FFE'0000'0000 : 0xBE000000, stack_high_ = stack_low_ + 0x100000;
   heap_low_ = wide ? 0x5555'0000'0000 : 0xB0000000, map_low_ = heap_low_ + 0x1000000, map_high_ = map_low_ + 0x8000000;
@@ -135,6 +135,30 @@ Bench::Wide Bench::get(const MicroOp& op, int i) const {
   return 0;
 }
 
+// Of at most eight bytes, as nearly all are.
+inline std::uint64_t Bench::get64(const MicroOp& op, int i) const {
+  const unsigned size = op.size[i];
+  if (op.where[i] == Where::constant) return op.at[i] & mask64(size);
+  if (op.where[i] != Where::reg && op.where[i] != Where::temp) return static_cast<std::uint64_t>(get(op, i));
+  const auto& bytes = op.where[i] == Where::temp ? std::span<const std::uint8_t>(temps_) : std::span<const std::uint8_t>(regs_);
+  const std::size_t at = op.at[i] * 8 + op.shift[i];
+  std::uint64_t v = 0;
+  if (at + 8 <= bytes.size()) {
+    std::memcpy(&v, bytes.data() + at, 8);
+    return v & mask64(size);
+  }
+  if (at + size <= bytes.size()) std::memcpy(&v, bytes.data() + at, size);
+  return v;
+}
+
+inline void Bench::put64(const MicroOp& op, std::uint64_t v) {
+  const unsigned size = op.size[0];
+  const std::size_t at = op.at[0] * 8 + op.shift[0];
+  if (op.where[0] == Where::reg && at + size <= regs_.size()) std::memcpy(regs_.data() + at, &v, size);
+  else if (op.where[0] == Where::temp && at + size <= temps_.size()) std::memcpy(temps_.data() + at, &v, size);
+  else put(op, v);
+}
+
 void Bench::put(const MicroOp& op, Wide v) {
   const unsigned size = std::min<unsigned>(op.size[0], 16);
   if (op.where[0] == Where::ram) {
@@ -178,9 +202,8 @@ bool Bench::arithmetic(const MicroOp& op) {
     }
     return false;
   }
-  const Wide a = get(op, 1), b = op.inputs > 1 ? get(op, 2) : 0;
-  if (in <= 8 && out <= 8) {
-    const std::uint64_t x = static_cast<std::uint64_t>(a), y = static_cast<std::uint64_t>(b), m = mask64(in);
+  if (in <= 8 && out <= 8 && (op.inputs < 2 || op.size[2] <= 8)) {
+    const std::uint64_t x = get64(op, 1), y = op.inputs > 1 ? get64(op, 2) : 0, m = mask64(in);
     const std::int64_t sx = sign_extend(x, in), sy = sign_extend(y, op.inputs > 1 ? op.size[2] : in);
     const std::uint64_t sign = std::uint64_t{1} << (in * 8 - 1);
     std::uint64_t v = 0;
@@ -218,9 +241,10 @@ bool Bench::arithmetic(const MicroOp& op) {
       case Op::PIECE: v = op.size[2] >= 8 ? y : x << op.size[2] * 8 | y; break;
       default: return op.op >= Op::FLOAT_EQUAL && op.op <= Op::FLOAT_ROUND ? (put(op, 0), true) : false;
     }
-    put(op, v & mask64(out));
+    put64(op, v & mask64(out));
     return true;
   }
+  const Wide a = get(op, 1), b = op.inputs > 1 ? get(op, 2) : 0;
   Wide v = 0;
   switch (op.op) {
     case Op::COPY: case Op::INT_ZEXT: case Op::CAST: v = a; break;
@@ -379,7 +403,7 @@ Bench::Outcome Bench::run(std::uint64_t limit, std::uint64_t stop) {
       const MicroOp& op = code_.ops(insn)[i];
       switch (op.op) {
         case Op::LOAD: {
-          const auto address = static_cast<std::uint64_t>(get(op, 1));
+          const auto address = get64(op, 1);
           if (op.size[0] > 16) return trouble_ = "wide load", Outcome{End::unsupported, 0, pc_};
           const auto v = load(address, op.size[0]);
           if (!v) return {End::fault, address, pc_};
@@ -387,7 +411,7 @@ Bench::Outcome Bench::run(std::uint64_t limit, std::uint64_t stop) {
           break;
         }
         case Op::STORE: {
-          const auto address = static_cast<std::uint64_t>(get(op, 1));
+          const auto address = get64(op, 1);
           if (op.size[2] > 16) return trouble_ = "wide store", Outcome{End::unsupported, 0, pc_};
           if (!store(address, get(op, 2), op.size[2])) return {End::fault, address, pc_};
           break;
@@ -401,7 +425,7 @@ Bench::Outcome Bench::run(std::uint64_t limit, std::uint64_t stop) {
           next = op.at[1], jumped = true;
           break;
         case Op::CBRANCH:
-          if ((get(op, 2) & 1) != 0) {
+          if ((get64(op, 2) & 1) != 0) {
             if (op.where[1] == Where::constant) {
               i += static_cast<std::size_t>(sign_extend(op.at[1], op.size[1]));
               if (used_ > last + 100'000) return {End::limit, 0, pc_};

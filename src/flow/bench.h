@@ -100,6 +100,8 @@ class Bench {
   using Wide = unsigned __int128;
   Wide get(const MicroOp& op, int i) const;
   void put(const MicroOp& op, Wide v);
+  std::uint64_t get64(const MicroOp& op, int i) const;
+  void put64(const MicroOp& op, std::uint64_t v);
   std::optional<Wide> load(std::uint64_t address, unsigned size);
   bool store(std::uint64_t address, Wide v, unsigned size);
   Outcome run(std::uint64_t limit, std::uint64_t stop);

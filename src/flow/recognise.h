@@ -32,6 +32,7 @@ class Recogniser {
 
  private:
   using Words = std::vector<std::uint64_t>;
+  void take(std::uint64_t entry, bool thumb);  // the function to try from now on
   Bench::Outcome run(const Words& args, std::uint64_t limit);
   void lay(std::uint64_t address, const std::string& text);  // with its NUL
   bool untouched();                    // nothing was asked, and no memory outside arguments and stack changed
@@ -64,7 +65,8 @@ class Recogniser {
   std::uint64_t text_stream_ = 0, text_part_ = 0;  // a string stream, and its part that is an ostream
   std::uint64_t malloc_ = 0;
   bool malloc_thumb_ = false;
-  int resolver_tries_ = 0;
+  int resolver_tries_ = 0, endless_ = 0;
+  bool resolves_ = false;  // it has looked into /etc/hosts
 };
 
 }  // namespace flow

@@ -35,7 +35,7 @@ std::string Recogniser::string_at(std::uint64_t object) {
 }
 
 std::string Recogniser::cxx_string(std::uint64_t entry, bool thumb) {
-  entry_ = entry, thumb_ = thumb;
+  take(entry, thumb);
   place();
   const auto after = [&](const Words& args) -> std::string {
     bench_.back();
@@ -61,7 +61,7 @@ std::string Recogniser::cxx_string(std::uint64_t entry, bool thumb) {
 // for writing, the locale, the mode (ios_base::out is 16, in is 8) and an empty string (<bits/streambuf>, <sstream>).
 std::string Recogniser::cxx_stream(std::uint64_t entry, bool thumb) {
   if (text_stream_ != 0) return {};
-  entry_ = entry, thumb_ = thumb;
+  take(entry, thumb);
   const std::uint64_t w = bench_.word(), object = bench_.arena() + 0x4000;
   bench_.back();
   const auto out = run({object, 0, 0}, long_run);
@@ -80,7 +80,7 @@ std::string Recogniser::cxx_stream(std::uint64_t entry, bool thumb) {
 
 std::string Recogniser::cxx_stream_function(std::uint64_t entry, bool thumb) {
   if (text_stream_ == 0) return {};
-  entry_ = entry, thumb_ = thumb;
+  take(entry, thumb);
   place();
   const std::uint64_t w = bench_.word(), buffer = text_part_ + w;
   const auto lay_out = [&] {
@@ -120,7 +120,7 @@ std::string Recogniser::cxx_stream_function(std::uint64_t entry, bool thumb) {
 }
 
 std::string Recogniser::cxx_input_function(std::uint64_t entry, bool thumb, std::uint64_t standard_input) {
-  entry_ = entry, thumb_ = thumb;
+  take(entry, thumb);
   place();
   bench_.back();
   lay_string(p_, "ab");
