@@ -1,6 +1,7 @@
 // How fast a capture is read, beside a bare libpcap loop over the same file in the same run.
-//   witness_bench FOLDER-OF-CAPTURES WORK-FILE [MEGABYTES] [--tshark|--flows|--full]
-// The work file is made once: copies of the captures with rewritten addresses and the same packet sizes.
+//   witness_bench FOLDER-OF-CAPTURES WORK-FILE [MEGABYTES] [--peers|--flows|--full]
+// The work file is made once: copies of the captures with rewritten addresses and the same packet sizes. The
+// peers are tshark and Suricata, where they are installed.
 #include <pcap/pcap.h>
 #include <sys/resource.h>
 
@@ -9,6 +10,7 @@
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <string>
 #include <vector>
@@ -109,15 +111,48 @@ Cost median(const std::vector<Cost>& all) {
   return {wall[wall.size() / 2], cpu[cpu.size() / 2]};
 }
 
+// One signature for each thing that we look for and that a byte pattern can say at all.
+constexpr std::string_view kRules = R"(
+alert tcp any any -> any any (msg:"hl7"; flow:established; content:"MSH|5e 7c|"; sid:1;)
+alert tcp any any -> any 515 (msg:"port 515"; flow:to_server; sid:2;)
+alert tcp any any -> any any (msg:"program"; flow:established; content:"|7f|ELF"; sid:3;)
+alert udp any any -> any 111 (msg:"port mapper"; content:"|00 01 86 a0|"; sid:4;)
+alert tcp any any -> any 111 (msg:"port mapper"; content:"|00 01 86 a0|"; sid:5;)
+alert udp any any -> any 69 (msg:"tftp read"; content:"|00 01|"; depth:2; sid:6;)
+alert ftp any any -> any any (msg:"ftp password"; content:"PASS "; depth:5; sid:7;)
+alert mqtt any any -> any any (msg:"mqtt password"; mqtt.connect.password; content:!"|00|"; sid:8;)
+)";
+
+bool have(const std::string& program) {
+  return std::system(("command -v " + program + " > /dev/null 2>&1").c_str()) == 0;
+}
+
+// One outside program over the same file, once: its wall time, and that of all its threads.
+void peer(const char* name, const std::string& program, const std::string& command, double size) {
+  if (!have(program)) return fmt::print("{:<18} not installed\n", name);
+  rusage before{}, after{};
+  getrusage(RUSAGE_CHILDREN, &before);
+  bool ran = false;
+  const Cost spent = cost([&] { ran = std::system((command + " > /dev/null 2>&1").c_str()) == 0; });
+  getrusage(RUSAGE_CHILDREN, &after);
+  if (!ran) return fmt::print("{:<18} failed\n", name);
+  const auto seconds = [](const rusage& all) {
+    return static_cast<double>(all.ru_utime.tv_sec + all.ru_stime.tv_sec) +
+           static_cast<double>(all.ru_utime.tv_usec + all.ru_stime.tv_usec) / 1e6;
+  };
+  fmt::print("{:<18}{:8.0f} MB/s {:8.0f} MB/s of processor time\n", name, size / spent.wall,
+             size / (seconds(after) - seconds(before)));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc < 3) {
-    fmt::print(stderr, "usage: witness_bench FOLDER-OF-CAPTURES WORK-FILE [MEGABYTES] [--tshark]\n");
+    fmt::print(stderr, "usage: witness_bench FOLDER-OF-CAPTURES WORK-FILE [MEGABYTES] [--peers]\n");
     return 2;
   }
   const std::string folder = argv[1], path = argv[2];
-  const bool tshark = std::string_view(argv[argc - 1]) == "--tshark";
+  const bool peers = std::string_view(argv[argc - 1]) == "--peers";
   const std::uint64_t megabytes = argc > 3 && argv[3][0] != '-' ? std::strtoull(argv[3], nullptr, 10) : 520;
   if (!std::filesystem::exists(path) && !make_file(folder, path, megabytes * 1'000'000)) {
     fmt::print(stderr, "no captures in {}\n", folder);
@@ -163,12 +198,15 @@ int main(int argc, char** argv) {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   fmt::print("most memory         {:8.0f} MB\n", static_cast<double>(usage.ru_maxrss) / 1e3);
-  if (tshark) {
-    const Cost t = cost([&] {
-      if (std::system(("tshark -r '" + path + "' > /dev/null 2>&1").c_str()) != 0)
-        fmt::print("tshark failed\n");
-    });
-    fmt::print("tshark, text        {:8.0f} MB/s\n", size / t.wall);
-  }
+  if (!peers) return 0;
+  peer("tshark, text", "tshark", "tshark -r '" + path + "'", size);
+  const std::filesystem::path logs = path + ".suricata";
+  std::filesystem::create_directories(logs);
+  std::ofstream(logs / "bench.rules") << kRules;
+  peer("Suricata, 8 rules", "suricata",
+       "suricata -r '" + path + "' -k none -l '" + logs.string() + "' -S '" +
+           (logs / "bench.rules").string() + "'",
+       size);
+  std::filesystem::remove_all(logs);
   return 0;
 }
