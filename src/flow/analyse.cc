@@ -50,6 +50,7 @@ Program Engine::run() {
     }
   };
   drain();
+  settle_returns();
   if (elf_.is_stripped) scan_prologues(), drain();
   if (bench_) recognise_library();
   // Where the trials found no way to run a command: the function that makes {"sh", "-c", command} and runs "/bin/sh" is what

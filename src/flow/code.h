@@ -50,6 +50,7 @@ struct Body {  // a function's code
   std::vector<std::string> imports;       // called by name, sorted
   std::vector<std::uint64_t> code_pointers;  // entries whose address it takes, sorted
   bool returns = true, building = false;
+  bool unsure = false;                    // read while a function that it calls was itself being read: a circle of calls
   bool raw_syscall = false;
   std::uint64_t falls_into = 0;           // the function that its end runs into; 0: none
   bool names_texts = false;               // hands over texts of its own

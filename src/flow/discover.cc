@@ -27,12 +27,46 @@ std::string Engine::function_name(std::uint64_t address) const {
 
 void Engine::add_start(std::uint64_t address, bool thumb) {
   if (machine_.mode_switch && (address & 1) != 0) thumb = true, address &= ~std::uint64_t{1};
-  if (!code_target(address)) return;
+  if (!code_target(address) || (thumb && all_arm_)) return;
   if (machine_.alignment == 2 && machine_.mode_switch && !thumb && address % 4 != 0) return;
   if (starts_.emplace(address, thumb).second) queue_.push_back(address);
 }
 
+// Whether an ARM program has no Thumb code, page by page: in ARM code most words are executed always (the upper four bits are 14), in
+// Thumb code one halfword in twenty or so begins a call. Without this, texts and numbers that are odd would be Thumb functions.
+bool Engine::is_all_arm() const {
+  if (elf_.machine != elf::Machine::arm || elf_.thumb_entry) return false;
+  if (std::ranges::any_of(elf_.symbols, [](const elf::Symbol& s) { return s.defined && s.thumb; })) return false;
+  constexpr std::uint64_t page = 4096;
+  std::uint64_t arm = 0, thumb = 0;
+  for (const auto& s : elf_.segments) {
+    if (!s.executable) continue;
+    const auto code = base::clipped(elf_.file, s.offset, s.file_size);
+    for (std::uint64_t from = 0; from + page <= code.size(); from += page) {
+      std::uint64_t always = 0, calls = 0;
+      for (std::uint64_t at = from; at < from + page; at += 4) {
+        const std::uint32_t w = *base::load_le32(code, at);
+        always += w >> 28 == 14;
+        const std::uint32_t across = *base::load_le32(code, std::min(at + 2, from + page - 4));
+        for (const auto pair : {w, across}) calls += (pair & 0xF800) == 0xF000 && (pair >> 28 == 15 || pair >> 28 == 13);
+      }
+      arm += always > page / 4 / 2;
+      thumb += always < page / 4 / 4 && calls > page / 2 / 40;
+    }
+  }
+  return arm > 0 && thumb * 30 < arm;
+}
+
+// Whether a word of the data may be a function's address: an odd one is Thumb's only where the program starts in Thumb or the code
+// there begins as its functions do. Texts lie in executable segments, too, and their addresses are odd as often as not.
+bool Engine::data_may_call(std::uint64_t v) const {
+  if (!code_target(v)) return false;
+  if (elf_.machine != elf::Machine::arm || (v & 1) == 0 || elf_.thumb_entry) return true;
+  return prologue_at(v & ~std::uint64_t{1}, true);
+}
+
 void Engine::find_starts() {
+  all_arm_ = is_all_arm();
   for (const auto& i : elf_.imports)
     if (i.stub != 0) {
       stubs_.emplace(i.stub & ~std::uint64_t{1}, i.name);
@@ -60,7 +94,7 @@ void Engine::find_starts() {
   for (const auto f : elf_.init_functions) add_start(f, false);
   for (const auto f : elf_.fini_functions) add_start(f, false);
   for (const auto& [at, slot] : std::map<std::uint64_t, Slot>(slots_.begin(), slots_.end()))
-    if (!slot.import && code_target(slot.value)) {
+    if (!slot.import && data_may_call(slot.value)) {
       add_start(slot.value, false);
       address_taken_.insert(slot.value & ~std::uint64_t{machine_.mode_switch ? 1u : 0u});
     }
@@ -70,7 +104,7 @@ void Engine::find_starts() {
       const auto bytes = base::clipped(elf_.file, s.offset, s.file_size);
       for (std::uint64_t at = (word_ - s.address % word_) % word_; at + word_ <= bytes.size(); at += word_) {
         const auto v = elf_.word(s.address + at).value_or(0);
-        if (v == 0 || !code_target(v)) continue;
+        if (v == 0 || !data_may_call(v)) continue;
         add_start(v, false);
         address_taken_.insert(v & ~std::uint64_t{machine_.mode_switch ? 1u : 0u});
       }
@@ -112,7 +146,7 @@ void Engine::virtual_tables() {
 
 void Engine::scan_calls() {
   std::map<std::uint64_t, std::pair<int, int>> counted;  // target -> votes for ARM, for Thumb
-  const bool thumb_seen = std::any_of(starts_.begin(), starts_.end(), [](const auto& s) { return s.second; });
+  const bool thumb_seen = !all_arm_ && std::any_of(starts_.begin(), starts_.end(), [](const auto& s) { return s.second; });
   const bool arm_seen = std::any_of(starts_.begin(), starts_.end(), [](const auto& s) { return !s.second; });
   for (const auto& s : elf_.segments) {
     if (!s.executable) continue;
@@ -139,7 +173,7 @@ void Engine::scan_calls() {
         if (arm_seen && !thumb_seen)
           for (std::uint64_t at = 0; at + 4 <= code.size(); at += 4) {
             const std::uint32_t w = *base::load<std::uint32_t>(code, at, word_order);
-            if ((w & 0x0F000000) != 0x0B000000 || w >> 28 == 15) continue;
+            if (w >> 24 != 0xEB) continue;  // conditional ones look like text
             votes((s.address + at + 8 + static_cast<std::uint64_t>(static_cast<std::int64_t>(static_cast<std::int32_t>(w << 8) >> 6))) & 0xFFFFFFFF, false);
           }
         break;
@@ -169,7 +203,91 @@ void Engine::scan_calls() {
       default: break;  // variable-length code: calls are found by lifting
     }
   }
-  for (const auto& [target, count] : counted) add_start(target, count.second > count.first);
+  // Data look like a call now and then; what is called once and has no prologue is found when its caller is read.
+  for (const auto& [target, count] : counted) {
+    const bool thumb = count.second > count.first;
+    if (count.first + count.second > 1 || prologue_at(target, thumb)) add_start(target, thumb);
+  }
+}
+
+// What most functions of a machine begin with: the link register saved, room on the stack, the global pointer loaded.
+bool Engine::prologue_at(std::uint64_t address, bool thumb) const {
+  const auto w = base::load<std::uint32_t>(elf_.view(address, 4), 0, elf_.machine == elf::Machine::arm ? base::ByteOrder::little : elf_.order);
+  if (!w) return false;
+  switch (elf_.machine) {
+    case elf::Machine::arm:
+      if (thumb) return (*w & 0xFF00) == 0xB500 || (*w & 0xFFFF) == 0xE92D;
+      return address % 4 == 0 && ((*w & 0xFFFF4000) == 0xE92D4000 || *w == 0xE52DE004);
+    case elf::Machine::aarch64: return (*w & 0xFFC07FFF) == 0xA9807BFD || *w == 0xD503233F;
+    case elf::Machine::mips: return (*w & 0xFFFF8000) == 0x27BD8000 || (*w & 0xFFFF0000) == 0x3C1C0000;
+    case elf::Machine::ppc: return (*w & 0xFFFF8000) == 0x94218000;
+    case elf::Machine::x86: return (*w & 0xFFFFFF) == 0xE58955 || *w == 0xFB1E0FF3;
+    case elf::Machine::x86_64: return *w == 0xE5894855 || *w == 0xFA1E0FF3;
+    default: return false;
+  }
+}
+
+// Variable arguments are pushed before the link register, and compilers begin with loads that take long.
+std::uint64_t Engine::before_prologue(std::uint64_t address, bool thumb, const std::function<bool(std::uint64_t)>& inside) const {
+  if (elf_.machine != elf::Machine::arm) return address;
+  if (thumb) {
+    const auto before = base::load_le16(elf_.view(address - 2, 2), 0);
+    return before && (*before & 0xFFF0) == 0xB400 && !inside(address - 2) ? address - 2 : address;
+  }
+  for (int k = 0; k < 5; ++k) {
+    const auto w = base::load_le32(elf_.view(address - 4, 4), 0);
+    if (!w || inside(address - 4) || pool_.contains(address - 4)) break;
+    const bool pushes = (*w & 0xFFFFFFF0) == 0xE92D0000, loads = (*w & 0xFF7F0000) == 0xE51F0000, counts = (*w & 0xFC000000) == 0xE0000000;
+    if (!pushes && !loads && !counts) break;
+    address -= 4;
+  }
+  return address;
+}
+
+// The address of the constant that an ARM instruction loads relative to itself: no code lies there.
+std::optional<std::uint64_t> Engine::literal_at(std::uint64_t address, bool thumb) const {
+  if (elf_.machine != elf::Machine::arm) return std::nullopt;
+  const auto w = base::load_le32(elf_.view(address, 4), 0);
+  const std::uint64_t here = (address + (thumb ? 4 : 8)) & ~std::uint64_t{3};
+  if (!thumb) {
+    if (!w || (*w & 0x0F7F0000) != 0x051F0000) return std::nullopt;
+    return (*w & 0x00800000) != 0 ? here + (*w & 0xFFF) : here - (*w & 0xFFF);
+  }
+  const auto half = base::load_le16(elf_.view(address, 2), 0);
+  if (half && (*half & 0xF800) == 0x4800) return here + (*half & 0xFFu) * 4;
+  if (!w || (*w & 0xFF7F) != 0xF85F) return std::nullopt;
+  return (*w & 0x80) != 0 ? here + (*w >> 16 & 0xFFF) : here - (*w >> 16 & 0xFFF);
+}
+
+// An instruction that is there to stop the program: udf, brk, ud2, hlt, break, trap.
+bool Engine::traps_at(std::uint64_t address, bool thumb) const {
+  const auto half = base::load_le16(elf_.view(address, 2), 0);
+  const auto w = base::load<std::uint32_t>(elf_.view(address, 4), 0, elf_.machine == elf::Machine::arm ? base::ByteOrder::little : elf_.order);
+  switch (elf_.machine) {
+    case elf::Machine::arm: return thumb ? half && *half >> 8 == 0xDE : w && (*w & 0xFFF000F0) == 0xE7F000F0;
+    case elf::Machine::aarch64: return w && (*w & 0xFFE0001F) == 0xD4200000;
+    case elf::Machine::mips: return w && (*w & 0xFC00003F) == 0x0000000D;
+    case elf::Machine::ppc: return w && *w == 0x7FE00008;
+    case elf::Machine::x86:
+    case elf::Machine::x86_64: return half && (*half == 0x0B0F || (*half & 0xFF) == 0xF4);
+    default: return false;
+  }
+}
+
+// The register that an ARM instruction leaves a sum with its own address in, as position-independent code does for an address.
+std::optional<std::uint32_t> Engine::adds_to_pc(std::uint64_t address, bool thumb) {
+  if (elf_.machine != elf::Machine::arm || elf_.type != 3) return std::nullopt;
+  unsigned number = 0;
+  if (thumb) {
+    const auto half = base::load_le16(elf_.view(address, 2), 0);
+    if (!half || (*half & 0xFF78) != 0x4478) return std::nullopt;
+    number = (*half & 7) | (*half >> 4 & 8);
+  } else {
+    const auto w = base::load_le32(elf_.view(address, 4), 0);
+    if (!w || (*w & 0x0FFF0FF0) != 0x008F0000) return std::nullopt;
+    number = *w >> 12 & 15;
+  }
+  return code_.reg(number == 13 ? "sp" : number == 14 ? "lr" : number == 15 ? "pc" : "r" + std::to_string(number)).slot;
 }
 
 // Beginnings that nothing calls by name: a prologue right where no known function reaches.
@@ -182,27 +300,13 @@ void Engine::scan_prologues() {
     auto it = std::upper_bound(covered.begin(), covered.end(), std::pair(a, ~std::uint64_t{0}));
     return it != covered.begin() && a < std::prev(it)->second;
   };
-  const bool thumb = std::any_of(starts_.begin(), starts_.end(), [](const auto& s) { return s.second; });
+  const bool thumb = !all_arm_ && std::any_of(starts_.begin(), starts_.end(), [](const auto& s) { return s.second; });
   for (const auto& s : elf_.segments) {
     if (!s.executable) continue;
     const auto code = base::clipped(elf_.file, s.offset, s.file_size);
     for (std::uint64_t at = 0; at + 8 <= code.size(); at += machine_.alignment) {
       const std::uint64_t address = s.address + at;
-      const std::uint32_t w = *base::load<std::uint32_t>(code, at, elf_.machine == elf::Machine::arm ? base::ByteOrder::little : elf_.order);
-      bool looks = false, is_thumb = false;
-      switch (elf_.machine) {
-        case elf::Machine::arm:
-          if (thumb) looks = (w & 0xFF00) == 0xB500 || (w & 0xFFFF) == 0xE92D, is_thumb = true;
-          else looks = at % 4 == 0 && ((w & 0xFFFF4000) == 0xE92D4000 || w == 0xE52DE004);
-          break;
-        case elf::Machine::aarch64: looks = (w & 0xFFC07FFF) == 0xA9807BFD || w == 0xD503233F; break;
-        case elf::Machine::mips: looks = (w & 0xFFFF8000) == 0x27BD8000 || (w & 0xFFFF0000) == 0x3C1C0000; break;
-        case elf::Machine::ppc: looks = (w & 0xFFFF8000) == 0x94218000; break;
-        case elf::Machine::x86: looks = (w & 0xFFFFFF) == 0xE58955 || w == 0xFB1E0FF3; break;
-        case elf::Machine::x86_64: looks = w == 0xE5894855 || w == 0xFA1E0FF3; break;
-        default: break;
-      }
-      if (looks && !inside(address) && elf_.is_code(address)) add_start(address, is_thumb);
+      if (prologue_at(address, thumb) && !inside(address) && elf_.is_code(address)) add_start(before_prologue(address, thumb, inside), thumb);
     }
   }
 }
@@ -266,9 +370,12 @@ void Engine::note_code_pointer(Body& body, const Value& v) {
       const auto first = elf_.view(a, 4);
       const bool looks = !first.empty() && (first[0] == 0x55 || first[0] == 0xF3 || first[0] == 0x53 || a % 16 == 0);
       if (!looks) return;
-    } else if (a > body.entry && a < body.entry + 0x4000 && (v.off & 1) == 0 && machine_.mode_switch) {
-      return;  // a label or a literal pool of this function
+    } else if (elf_.machine == elf::Machine::arm && !prologue_at(a, (v.off & 1) != 0)) {
+      if (pool_.contains(a)) return;
+      if (elf_.type == 3 && !relative_.contains(v.off)) return;  // at a base of zero, a number as well as an address
+      if (elf_.type != 3 && a > body.entry && a < body.entry + 0x4000 && (v.off & 1) == 0) return;  // a label of this function
     }
+    if (!prologue_at(a, machine_.mode_switch && (v.off & 1) != 0)) doubtful_.insert(a);
     add_start(v.off, false);
   }
   if (!starts_.contains(a)) return;
@@ -292,6 +399,27 @@ Body* Engine::body_at(std::uint64_t address, bool thumb) {
   build(*raw, depth);
   --depth;
   return raw;
+}
+
+// In a circle of calls the first to be read was taken as one that returns. Who took it so is read again, and who calls one that then
+// turns out not to return.
+void Engine::settle_returns() {
+  std::map<std::uint64_t, std::vector<std::uint64_t>> callers;
+  std::vector<std::uint64_t> todo;
+  for (const auto& [entry, body] : bodies_) {
+    for (const auto c : body->calls) callers[c].push_back(entry);
+    if (body->unsure) todo.push_back(entry);
+  }
+  for (int left = 4000; !todo.empty() && left > 0 && !out_of_budget_; --left) {
+    Body& body = *bodies_.at(todo.back());
+    todo.pop_back();
+    const bool returned = body.returns;
+    Body again;
+    again.entry = body.entry, again.thumb = body.thumb;
+    body = std::move(again);
+    build(body, 1);
+    if (const auto who = callers.find(body.entry); returned && !body.returns && who != callers.end()) todo.insert(todo.end(), who->second.begin(), who->second.end());
+  }
 }
 
 void Engine::build(Body& body, int depth) {
@@ -354,6 +482,7 @@ void Engine::build(Body& body, int depth) {
       if (depth < 160) {  // an unread callee counts as one that returns
         const auto* callee = body_at(entry, thumb);
         if (callee && !callee->building && !callee->returns) back = false;
+        body.unsure |= callee && callee->building;
       }
     }
     return back;
@@ -364,6 +493,7 @@ void Engine::build(Body& body, int depth) {
     todo.pop_back();
     leaders.insert(address);
     State s = std::move(state);
+    bool called = false;  // the instruction before was a call
     while (!seen.contains(address) && seen.size() < limit) {
       if (address != body.entry && is_start(address)) {  // fell into the next function
         calls.insert(address);
@@ -371,12 +501,22 @@ void Engine::build(Body& body, int depth) {
         returns = true;
         break;
       }
+      // Behind a call: the constants that this function loads, or the next one's prologue. The call does not return.
+      if (pool_.contains(address) || (called && prologue_at(address, body.thumb))) {
+        if (called && !pool_.contains(address)) add_start(address, body.thumb);
+        break;
+      }
       const auto index = code_.insn_at(address, body.thumb);
       if (index == UINT32_MAX || !elf_.is_code(address)) break;
+      if (traps_at(address, body.thumb)) break;
       const Insn insn = code_.insn(index);
       seen.emplace(address, index);
+      if (const auto constant = literal_at(address, body.thumb)) pool_.insert(*constant);
+      called = false;
       exits.clear();
       exec(std::move(s), insn, frame, exits);
+      if (const auto slot = adds_to_pc(address, body.thumb); slot && !exits.empty() && *slot < exits[0].state.regs.size() && exits[0].state.regs[*slot].is_const())
+        relative_.insert(exits[0].state.regs[*slot].off);
       const std::uint64_t next = address + insn.length;
       std::optional<State> fall;
       bool split = false;
@@ -393,6 +533,7 @@ void Engine::build(Body& body, int depth) {
               if (!fall) fall.emplace(std::move(e.state));
               break;
             }
+            called = true;
             if (!call_target(e.state, e.target)) break;
             // A call to a small thunk that reads the program counter must be run, not skipped.
             const auto* callee = e.target.is_const() ? body_at(e.target.off, body.thumb) : nullptr;
@@ -428,7 +569,11 @@ void Engine::build(Body& body, int depth) {
             const std::uint64_t target = machine_.mode_switch ? e.target.off & ~std::uint64_t{1} : e.target.off;
             const std::uint64_t distance = target < body.entry ? body.entry - target : target - body.entry;
             const bool elsewhere = distance > far && code_target(e.target.off);  // no function is that long: a tail call
-            if ((is_start(target) && target != body.entry) || import_at(target) || elsewhere) {
+            // With the stack as it was at the start, before the start or beyond another function's: a tail call as well.
+            const Value& sp = e.state.regs[stack_.slot];
+            const bool leaves = sp.is_const() && !doubtful_.contains(body.entry) && sp.off == stack_top_ && target != body.entry && code_target(target) && !seen.contains(target) &&
+                                (target < body.entry || starts_.upper_bound(body.entry) != starts_.upper_bound(target));
+            if ((is_start(target) && target != body.entry) || import_at(target) || elsewhere || leaves) {
               if (call_target(e.state, constant(target | (machine_.mode_switch && e.target.off & 1), word_))) returns = true;
               break;
             }

@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "flow/bench.h"
@@ -95,10 +96,18 @@ class Engine {
 
   // discover.cc: functions
   void find_starts();
+  bool is_all_arm() const;
+  bool prologue_at(std::uint64_t address, bool thumb) const;
+  std::uint64_t before_prologue(std::uint64_t address, bool thumb, const std::function<bool(std::uint64_t)>& inside) const;
+  std::optional<std::uint64_t> literal_at(std::uint64_t address, bool thumb) const;
+  std::optional<std::uint32_t> adds_to_pc(std::uint64_t address, bool thumb);
+  bool traps_at(std::uint64_t address, bool thumb) const;
+  bool data_may_call(std::uint64_t v) const;
   void add_start(std::uint64_t address, bool thumb);
   Body* body_at(std::uint64_t address, bool thumb);
   void build(Body& body, int depth);
   void virtual_tables();
+  void settle_returns();
   void scan_calls();
   void scan_prologues();
   void note_code_pointer(Body& body, const Value& v);
@@ -170,7 +179,11 @@ class Engine {
   std::uint8_t word_;
   std::uint64_t stack_low_, stack_high_, stack_top_, heap_low_, heap_high_;
 
+  bool all_arm_ = false;                  // an ARM program without Thumb code
   std::map<std::uint64_t, bool> starts_;  // entry -> thumb
+  std::unordered_set<std::uint64_t> pool_;  // addresses of constants among the code
+  std::unordered_set<std::uint64_t> relative_;  // values that code added its own address to
+  std::unordered_set<std::uint64_t> doubtful_;  // starts that only a constant named, and that do not look it
   std::vector<std::uint64_t> queue_;
   std::map<std::uint64_t, std::unique_ptr<Body>> bodies_;
   std::unordered_map<std::uint64_t, std::string> stubs_;      // code address -> import

@@ -1,0 +1,137 @@
+"""Measures what the engine reads against what compilers knew, and beside its peers; prints the tables of docs/engine.md.
+
+engine_bench.py [--biopsy PROGRAM] starts FOLDER     function starts against the symbols that were there before stripping
+engine_bench.py [--biopsy PROGRAM] facts FOLDER      literal facts of one source on several machines: Jaccard index, each pair
+
+FOLDER is what lab/sources.py made: PROGRAM-ABI-OPT.elf, unstripped.
+
+A true start is the address of a function symbol (STT_FUNC, defined) in an executable section other than the linker's stubs; several
+symbols at one address count once, Thumb's mark is taken off. What the compiler split off (.part, .cold, .constprop) has such a symbol
+and counts. An address with a function symbol of size 0 (the start-up files' assembler) is neither asked for nor held against us.
+
+A literal fact is (callee, argument's position, value) where the value is a whole text of at least four characters, known at a call that
+a model names; texts with unknown parts are left out, and so is what only one machine's library calls (names with a leading underscore).
+"""
+import argparse
+import collections
+import itertools
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+SOURCE = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(SOURCE / "lab"))
+from labkit import ABIS  # noqa: E402
+
+STUBS = (".plt", ".plt.got", ".plt.sec", ".iplt", ".MIPS.stubs", ".init", ".fini")
+
+
+def parts(file):
+    program, abi, opt = file.stem.rsplit("-", 2)
+    return program, abi, opt
+
+
+def stripped(file, folder):
+    out = pathlib.Path(folder) / file.name
+    subprocess.run([ABIS[parts(file)[1]][0] + "strip", "-o", out, file], check=True)
+    return out
+
+
+def truth(file):
+    """(wanted starts, starts that are no fault) from the symbol table."""
+    stubs, code = [], []
+    for line in subprocess.run(["readelf", "-SW", file], capture_output=True, text=True, check=True).stdout.splitlines():
+        words = line[line.find("]") + 1:].split()
+        if "]" in line and len(words) > 7 and words[1] in ("PROGBITS", "NOBITS"):
+            span = (int(words[2], 16), int(words[2], 16) + int(words[4], 16))
+            if words[0] in STUBS:
+                stubs.append(span)
+            elif "X" in words[6]:
+                code.append(span)
+    inside = lambda address, spans: any(low <= address < high for low, high in spans)  # noqa: E731
+    wanted, allowed = set(), set()
+    for line in subprocess.run(["readelf", "-sW", file], capture_output=True, text=True, check=True).stdout.splitlines():
+        words = line.split()
+        if len(words) < 8 or words[3] not in ("FUNC", "IFUNC", "GNU_IFUNC") or words[6] == "UND":
+            continue
+        address, size = int(words[1], 16), int(words[2], 0)
+        if "arm" in file.stem and parts(file)[1] in ("armel", "armhf"):
+            address &= ~1
+        if inside(address, stubs):
+            continue
+        (wanted if size > 0 and inside(address, code) else allowed).add(address)
+    return wanted, allowed, code
+
+
+def starts(biopsy, folder):
+    files = sorted(folder.glob("*.elf"))
+    rows = collections.defaultdict(list)
+    print("| program | ABI | build | functions | found | recall | precision |\n| --- | --- | --- | --- | --- | --- | --- |")
+    with tempfile.TemporaryDirectory() as place:
+        for file in files:
+            program, abi, opt = parts(file)
+            wanted, allowed, code = truth(file)
+            said = subprocess.run([biopsy, "dump", "functions", stripped(file, place)], capture_output=True, text=True, check=True).stdout
+            found = {int(line.split("\t")[0], 16) for line in said.splitlines() if "\t" in line}
+            found = {address for address in found if any(low <= address < high for low, high in code)} - allowed
+            right = len(found & wanted)
+            recall, precision = right / len(wanted), right / max(len(found), 1)
+            rows[abi].append((recall, precision))
+            print(f"| {program} | {abi} | {opt} | {len(wanted)} | {len(found)} | {recall:.3f} | {precision:.3f} |", flush=True)
+            if os.environ.get("WRONG"):
+                print("missed", " ".join(f"{a:x}" for a in sorted(wanted - found)[:40]))
+                print("extra", " ".join(f"{a:x}" for a in sorted(found - wanted)[:40]))
+    print("\n| ABI | least recall | least precision |\n| --- | --- | --- |")
+    for abi, all_of in rows.items():
+        print(f"| {abi} | {min(r for r, _ in all_of):.3f} | {min(p for _, p in all_of):.3f} |")
+    return all(r >= .95 and p >= .95 for all_of in rows.values() for r, p in all_of)
+
+
+def literal_facts(biopsy, file):
+    said = subprocess.run([biopsy, "dump", "calls", file], capture_output=True, text=True, check=True).stdout
+    out = set()
+    for line in said.splitlines():
+        call = json.loads(line)
+        for position, argument in enumerate(call["args"]):
+            if argument["kind"] == "text" and not call["callee"].startswith("_"):
+                out |= {(call["callee"], position, value) for value in argument["values"] if len(value) >= 4 and "${" not in value}
+    return out
+
+
+def facts(biopsy, folder):
+    by_source = collections.defaultdict(dict)
+    least = 1.0
+    with tempfile.TemporaryDirectory() as place:
+        for file in sorted(folder.glob("*.elf")):
+            program, abi, opt = parts(file)
+            by_source[program, opt][abi] = literal_facts(biopsy, stripped(file, place))
+    print("| source | facts, fewest to most | least Jaccard | between | median |\n| --- | --- | --- | --- | --- |")
+    for (program, opt), of in sorted(by_source.items()):
+        pairs = sorted((len(of[a] & of[b]) / max(len(of[a] | of[b]), 1), a, b) for a, b in itertools.combinations(of, 2))
+        if not pairs:
+            continue
+        least = min(least, pairs[0][0])
+        counts = sorted(len(one) for one in of.values())
+        print(f"| {program} {opt} | {counts[0]} to {counts[-1]} | {pairs[0][0]:.3f} | {pairs[0][1]}, {pairs[0][2]} | {pairs[len(pairs) // 2][0]:.3f} |", flush=True)
+        if os.environ.get("WRONG"):
+            for abi, one in of.items():
+                others = [other for name, other in of.items() if name != abi]
+                print(abi, "lacks", sorted(set.intersection(*others) - one)[:12])
+                print(abi, "alone has", sorted(one - set.union(*others))[:12])
+    return least >= .93
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--biopsy", default=SOURCE / "build/release/biopsy", type=pathlib.Path)
+    parser.add_argument("what", choices=["starts", "facts"])
+    parser.add_argument("folder", type=pathlib.Path)
+    given = parser.parse_args()
+    return 0 if {"starts": starts, "facts": facts}[given.what](given.biopsy.resolve(), given.folder) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
