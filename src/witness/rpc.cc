@@ -122,8 +122,20 @@ void read_nfs2_call(World& world, const Conversation& c, const View& view, ByteR
     case 10:
     case 14:
     case 15:  // LOOKUP, CREATE, REMOVE, MKDIR, RMDIR
+    case 13:  // SYMLINK
       call.object = join_path(path, name_of(in));
       break;
+    case 11: {  // RENAME: from here, to there
+      const std::string from = join_path(path, name_of(in));
+      const std::string to = path_of(world, c.server, fixed_handle(in));
+      call.object = from + " -> " + join_path(to, name_of(in));
+      break;
+    }
+    case 12: {  // LINK: a new name of this file
+      const std::string directory = path_of(world, c.server, fixed_handle(in));
+      call.object = path + " -> " + join_path(directory, name_of(in));
+      break;
+    }
     case 6:
       call.offset = in.u32();
       call.object = path;
@@ -158,6 +170,11 @@ void read_nfs3_call(World& world, const Conversation& c, const View& view, ByteR
       call.offset = in.u64();
       call.object = path;
       break;
+    case 15: {  // LINK: a new name of this file
+      const std::string directory = path_of(world, c.server, handle_of(in));
+      call.object = path + " -> " + join_path(directory, name_of(in));
+      break;
+    }
     case 14: {  // RENAME: from here, to there
       const std::string from = join_path(path, name_of(in));
       const std::string to = path_of(world, c.server, handle_of(in));
@@ -300,8 +317,9 @@ void read_nfs4_call(World& world, const Conversation& c, const View& view, ByteR
 
 // ---- replies ----
 
-void read_portmap_reply(World& world, ByteReader& in, const RpcCall& call) {
-  if (call.procedure != 3) return;
+// The port that a program listens on; 0 when it is not registered or the reply is damaged.
+std::uint32_t read_portmap_reply(World& world, ByteReader& in, const RpcCall& call) {
+  if (call.procedure != 3) return 0;
   std::uint32_t port = 0;
   if (call.version == 2) {
     port = in.u32();
@@ -318,9 +336,11 @@ void read_portmap_reply(World& world, ByteReader& in, const RpcCall& call) {
     }
     port = dots >= 5 ? high * 256 + low : 0;
   }
-  if (in.ok() && port > 0 && port < 65536 && world.rpc_ports.size() < 65536)
+  if (!in.ok() || port > 65535) return 0;
+  if (port > 0 && world.rpc_ports.size() < 65536)
     world.rpc_ports[{call.server, static_cast<std::uint16_t>(port)}] =
         static_cast<std::uint32_t>(call.offset);
+  return port;
 }
 
 // What the read of a directory or file is told as.
@@ -493,6 +513,9 @@ void tell_nfs(World& world, const Conversation& c, const View& view, const RpcCa
       {2, 9, Kind::share_write, "create"},
       {2, 10, Kind::share_write, "remove"},
       {2, 14, Kind::share_write, "make directory"},
+      {2, 11, Kind::share_write, "rename"},
+      {2, 12, Kind::share_write, "link"},
+      {2, 13, Kind::share_write, "make symbolic link"},
       {2, 15, Kind::share_write, "remove directory"},
       {3, 1, Kind::share_read, "attributes"},
       {3, 3, Kind::share_read, "look up"},
@@ -504,7 +527,9 @@ void tell_nfs(World& world, const Conversation& c, const View& view, const RpcCa
       {3, 9, Kind::share_write, "make directory"},
       {3, 12, Kind::share_write, "remove"},
       {3, 13, Kind::share_write, "remove directory"},
+      {3, 10, Kind::share_write, "make symbolic link"},
       {3, 14, Kind::share_write, "rename"},
+      {3, 15, Kind::share_write, "link"},
   };
   for (const Named& named : kNamed)
     if (named.version == call.version && named.procedure == call.procedure)
@@ -592,13 +617,17 @@ void read_reply(World& world, Conversation& c, const View& view, ByteReader& in,
   opaque(in, 400);
   const bool success = accepted && in.u32() == 0 && in.ok();
   if (call.program == kPortmap) {
+    const std::uint32_t port = success ? read_portmap_reply(world, in, call) : 0;
+    const bool asked_for_port = call.procedure == 3 && !call.object.empty();
     world.tell(c, call.frames, call.time,
                {.kind = Kind::remote_call,
                 .protocol = "portmap",
                 .object = call.object.empty() ? fmt::format("procedure {}", call.procedure) : call.object,
-                .words = success ? "" : "refused",
+                .words = port                        ? fmt::format("port {}", port)
+                         : !success                  ? "refused"
+                         : in.ok() && asked_for_port ? "not registered"
+                                                     : "",
                 .answered = true});
-    if (success) read_portmap_reply(world, in, call);
     return;
   }
   if (call.program == kMount) {
