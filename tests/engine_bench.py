@@ -9,8 +9,9 @@ A true start is the address of a function symbol (STT_FUNC, defined) in an execu
 symbols at one address count once, Thumb's mark is taken off. What the compiler split off (.part, .cold, .constprop) has such a symbol
 and counts. An address with a function symbol of size 0 (the start-up files' assembler) is neither asked for nor held against us.
 
-A literal fact is (callee, argument's position, value) where the value is a whole text of at least four characters, known at a call that
-a model names; texts with unknown parts are left out, and so is what only one machine's library calls (names with a leading underscore).
+A literal fact is (callee, argument's position, text) in a reached function, where the text, of at least four characters, stands in the
+program as it is; what a call puts together from several is none. Names that only one machine's library has (a leading underscore) are
+left out.
 """
 import argparse
 import collections
@@ -92,12 +93,15 @@ def starts(biopsy, folder):
 
 def literal_facts(biopsy, file):
     said = subprocess.run([biopsy, "dump", "calls", file], capture_output=True, text=True, check=True).stdout
+    words = set(file.read_bytes().split(b"\0"))
+    whole = b"\0".join(words)
     out = set()
     for line in said.splitlines():
         call = json.loads(line)
         for position, argument in enumerate(call["args"]):
             if argument["kind"] == "text" and not call["callee"].startswith("_"):
-                out |= {(call["callee"], position, value) for value in argument["values"] if len(value) >= 4 and "${" not in value}
+                out |= {(call["callee"], position, value) for value in argument["values"]
+                    if len(value) >= 4 and value.encode() + b"\0" in whole + b"\0"}
     return out
 
 

@@ -117,6 +117,8 @@ Program Engine::run() {
       run_pending();
     }
   };
+  survey_ = true;
+  inlined_.clear();
   pass([&](std::uint64_t e) { return exported.contains(e); }, "exported");
   pass([&](std::uint64_t e) { return address_taken_.contains(e); }, "address-taken");
   pass([&](std::uint64_t e) { return callers[e] == 0; }, "unreached");

@@ -217,6 +217,7 @@ class Engine {
   std::set<std::uint64_t> rooted_;
   std::uint64_t next_insn_ = 0;  // a call pushes this; it is no code pointer
   bool light_ = false;
+  bool survey_ = false;  // what no root reached is read: each function for itself
   Body* building_ = nullptr;
   std::uint64_t steps_ = 0, root_limit_ = 0;
   bool out_of_budget_ = false;

@@ -335,7 +335,9 @@ std::optional<State> Engine::call_one(State s, const Value& target, std::uint64_
   const bool library = in_library(body->entry);
   const bool small = body->insn_count < (library ? 120 : 400);
   auto& count = inlined_[body->entry];
-  const bool inline_it = depth < (body->insn_count < 40 ? accessor_depth : max_depth) && !recursive && steps_ < root_limit_ && (relevant ? count < 120 : small && count < 600);
+  bool inline_it = depth < (body->insn_count < 40 ? accessor_depth : max_depth) && !recursive && steps_ < root_limit_ && (relevant ? count < 120 : small && count < 600);
+  // To see every function once, only wrappers are followed again.
+  if (survey_ && inline_it) inline_it = body->insn_count < 80 || !covered_.contains(body->entry);
   if (!inline_it) {
     if (relevant && !recursive) give_up("not-followed", site);
     set_result(s, tables_.keyed(fmt::format("ret {:x}", site), {Symbol::Kind::result, "ret:" + function_name(body->entry)}, word_));
