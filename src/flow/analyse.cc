@@ -101,12 +101,15 @@ Program Engine::run() {
         if (c != entry) ++callers[c];
   const auto pass = [&](const auto& wanted, const char* kind) {
     for (const auto entry : std::set<std::uint64_t>(relevant_)) {
-      if (covered_.contains(entry) || covered_blocks_.contains(entry) || !wanted(entry)) continue;
+      if (covered_.contains(entry) || !wanted(entry)) continue;
+      // Several exported names may lead into one body, each with an argument of its own.
+      const bool named = exported.contains(entry) && elf_.type == 2;
+      if (!named && covered_blocks_.contains(entry)) continue;
       // What lies mostly in functions that have been seen is no function of its own: a start that was none, or code before
       // one, after a call that never returns.
       const Body& body = *bodies_.at(entry);
       const auto seen = std::count_if(body.blocks.begin(), body.blocks.end(), [&](const Block& b) { return covered_blocks_.contains(b.start); });
-      if (static_cast<std::size_t>(seen) * 2 > body.blocks.size()) continue;
+      if (!named && static_cast<std::size_t>(seen) * 2 > body.blocks.size()) continue;
       if (body.insn_count <= 16 && covered_.contains(body.falls_into)) continue;
       if (steps_ >= budget_.steps) {
         out_of_budget_ = true;
