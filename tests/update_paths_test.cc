@@ -174,6 +174,55 @@ TEST(UpdatePaths, a_card_is_a_way_in_as_well) {
   EXPECT_EQ(state(paths, "authenticity"), "absent");
 }
 
+std::vector<result::UpdatePath> paths_in(const Files& files) {
+  const auto result = tests::SmallRoot(files).scan();
+  EXPECT_TRUE(result);
+  return result ? result->update_paths : std::vector<result::UpdatePath>{};
+}
+
+TEST(UpdatePaths, a_form_that_uploads_firmware_is_a_way_in) {
+  const std::string form = "<html><form id=\"up\" action=\"/cgi-bin/ACTION\" method=\"post\" enctype=\"multipart/form-data\"><p>Firmware upgrade</p><input type=\"file\" name=\"fw\"></form></html>\n";
+  const auto paths = paths_in({{"/www/upgrade.html", replaced(form, "ACTION", "upload.cgi")}, {"/www/cgi-bin/upload.cgi", "#!/bin/sh\n/usr/sbin/take\n"}});
+  ASSERT_EQ(paths.size(), 1u);
+  EXPECT_EQ(paths[0].program, "/www/cgi-bin/upload.cgi");
+  EXPECT_EQ(paths[0].transport, "upload");
+  for (const auto& property : paths[0].properties) EXPECT_EQ(property.state, "not-evaluated") << property.key << ": words are no proof";
+  EXPECT_TRUE(paths_in({{"/www/restore.html", replaced(replaced(form, "ACTION", "restore.cgi"), "Firmware upgrade", "Settings")}, {"/www/cgi-bin/restore.cgi", "#!/bin/sh\necho ok\n"}}).empty()) << "settings are no code";
+}
+
+TEST(UpdatePaths, a_command_that_is_handed_a_file_is_a_way_in) {
+  const auto paths = paths_in({{"/sbin/upgrade", "#!/bin/sh\n. /lib/upgrade/common.sh\nfor each in /lib/upgrade/*.sh; do . $each; done\nboard_upgrade \"$1\"\n"},
+                               {"/lib/upgrade/common.sh", "#!/bin/sh\nplain() {\n\techo ready\n}\n"},
+                               {"/lib/upgrade/board.sh", "#!/bin/sh\nboard_upgrade() {\n\tcat \"$1\" | mtd write - firmware\n}\n"}});
+  ASSERT_EQ(paths.size(), 1u);
+  EXPECT_EQ(paths[0].program, "/sbin/upgrade");
+  EXPECT_EQ(paths[0].transport, "local-file");
+  EXPECT_EQ(state(paths, "authenticity"), "absent");
+  EXPECT_EQ(state(paths, "bounded-target"), "present");
+  EXPECT_TRUE(paths_in({{"/lib/upgrade/board.sh", "#!/bin/sh\nboard_upgrade() {\n\tcat \"$1\" | mtd write - firmware\n}\n"}}).empty()) << "nothing runs it";
+}
+
+TEST(UpdatePaths, a_serial_line_is_a_way_in) {
+  for (const std::string receive : {"rx /tmp/fw.bin\n", "kermit -l /dev/ttyS1 -r -a /tmp/fw.bin\n", "cat /dev/ttyS1 > /tmp/fw.bin\n", "dd if=/dev/ttyUSB0 of=/tmp/fw.bin\n"}) {
+    const auto paths = paths_of("#!/bin/sh\n" + receive + "flashcp /tmp/fw.bin /dev/mtd2\n");
+    ASSERT_EQ(paths.size(), 1u) << receive;
+    EXPECT_EQ(paths[0].transport, "serial") << receive;
+    EXPECT_EQ(state(paths, "authenticity"), "absent") << receive;
+  }
+  EXPECT_TRUE(paths_of("#!/bin/sh\ncat /dev/ttyS1 > /var/log/gps\n").empty()) << "data of a sensor";
+}
+
+TEST(UpdatePaths, remote_management_that_downloads_is_a_way_in) {
+  std::ifstream in("/bin/true", std::ios::binary);
+  std::string program((std::istreambuf_iterator<char>(in)), {});
+  if (!program.starts_with("\177ELF")) GTEST_SKIP() << "needs a program of this host";
+  EXPECT_TRUE(paths_in({{"/usr/sbin/managed", program + "urn:dslforum-org:cwmp-1-0 Inform"}}).empty()) << "it knows no download";
+  const auto paths = paths_in({{"/usr/sbin/managed", program + "urn:dslforum-org:cwmp-1-0" + '\0' + "TransferComplete" + '\0' + "1 Firmware Upgrade Image" + '\0'}});
+  ASSERT_EQ(paths.size(), 1u);
+  EXPECT_EQ(paths[0].transport, "cwmp");
+  EXPECT_EQ(state(paths, "authenticity"), "not-evaluated");
+}
+
 TEST(UpdatePaths, what_an_unread_program_checks_is_not_known) {
   const auto paths = paths_of("#!/bin/sh\nwget -O /tmp/fw.bin http://198.51.100.8/fw.bin\n/usr/sbin/fwcheck /tmp/fw.bin || exit 1\nflashcp /tmp/fw.bin /dev/mtd4\n");
   EXPECT_EQ(state(paths, "authenticity"), "not-evaluated");

@@ -19,6 +19,7 @@
 #include "derive/shipped_defaults.h"
 #include "derive/tables.h"
 #include "derive/uefi.h"
+#include "derive/ways_in.h"
 #include "rules/evaluate.h"
 #include "rules/update_paths.h"
 #include "shell/boot.h"
@@ -165,6 +166,8 @@ result::Result scan_firmware(const unpack::Firmware& firmware, const std::vector
   derive::add_facts(facts, derive::facts_of_pages(firmware, derive::built_in_models()));
   derive::add_facts(facts, derive::facts_of_boot_loaders(firmware));
   derive::add_facts(facts, derive::facts_of_uefi_modules(firmware));
+  derive::add_facts(facts, derive::facts_of_upload_forms(firmware));
+  derive::add_facts(facts, derive::facts_of_remote_management(firmware));
 
   // What a program reads from a file is what the image ships there.
   shell::Environment environment;

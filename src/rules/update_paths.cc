@@ -69,6 +69,21 @@ class Grader {
   Grader(const Graph& graph, const Links& links, const Arrival& arrival) : graph_(graph), links_(links), arrival_(arrival) {}
 
   Grade grade(std::string_view key) const {
+    if (!arrival_.family.empty())
+      if (auto loose = handed_over(key)) return *loose;
+    Grade out = followed(key);
+    if (!words_only() || out.state == "absent" || out.state == "not-evaluated") return out;
+    if (out.state == "fake" && key == "authenticity") {
+      out.because += ", as far as the program's words go";
+      return out;
+    }
+    Grade weaker = not_evaluated(out.because + ", as far as the program's words go");
+    weaker.site = out.site;
+    return weaker;
+  }
+
+ private:
+  Grade followed(std::string_view key) const {
     if (key == "authenticity") return authenticity();
     if (key == "integrity") return integrity();
     if (key == "signed-version") return signed_version();
@@ -88,7 +103,39 @@ class Grader {
     return not_evaluated("no reader of this property is built in");
   }
 
- private:
+  // Nothing of the way itself was followed in code.
+  bool words_only() const {
+    return arrival_.family.empty() && std::ranges::all_of(arrival_.ways, [&](const Way& way) { return std::ranges::any_of(way, [&](EffectId id) { return at(id).assumed && at(id).kind != Kind::execute; }); });
+  }
+
+  // A command that is handed a file, and functions of other scripts that it runs: what they do is known, in which order is not.
+  std::optional<Grade> handed_over(std::string_view key) const {
+    const auto somewhere_in_family = [&](auto sort) -> const Effect* {
+      for (std::uint32_t i = 0; i < graph_.effects.size(); ++i)
+        if (const Effect& effect = at(EffectId{i}); arrival_.family.contains(effect.program) && sort(effect)) return &effect;
+      return nullptr;
+    };
+    const std::string name = graph_.programs[arrival_.program].path + " and the scripts whose functions it runs";
+    const auto seen = [&](auto sort, std::string what, std::string lacking) -> Grade {
+      if (const Effect* found = somewhere_in_family(sort)) {
+        Grade grade = not_evaluated(std::move(what) + "; whether it decides was not followed");
+        grade.site = masked_site(*found);
+        return grade;
+      }
+      return absent(std::move(lacking), end_of(arrival_.ways.front()));
+    };
+    if (key == "authenticity") return seen(verifies, "a signature is verified", "nothing in " + name + " verifies a signature");
+    if (key == "integrity") return seen([](const Effect& e) { return verifies(e) || hashes(e); }, "a signature or hash is checked", "nothing in " + name + " checks a signature or a hash");
+    if (key == "signed-version") return seen([](const Effect& e) { return compares_version(e); }, "versions are compared", "nothing in " + name + " compares versions");
+    if (key == "compatibility") return seen([](const Effect& e) { return e.kind == Kind::compare_device || e.kind == Kind::compare_constant; }, "marks of the device are compared", "nothing in " + name + " asks whether it was made for this device");
+    if (key == "consent") return seen([](const Effect& e) { return e.kind == Kind::ask_user; }, "a person is asked something", "nobody is asked");
+    if (key == "audit-record") return seen(is_log, "something is recorded", "nothing in " + name + " records that it was installed");
+    if (key == "audit-record-elsewhere") return following("audit-record", seen(is_log, "something is recorded", "there is no record that could be kept elsewhere"));
+    if (key == "unchanged-between-check-and-use") return not_evaluated("the order of check and use was not followed");
+    if (key == "source-authenticated" || key == "source-owner-configured" || key == "protected-transport") return not_evaluated("whoever runs it names the file; how that came to the device is not part of this way");
+    return std::nullopt;
+  }
+
   const Effect& at(EffectId id) const { return graph_.effects[id]; }
   const Effect& source() const { return at(arrival_.sources.front()); }
   const Effect& end_of(const Way& way) const { return at(way.back()); }
@@ -98,6 +145,7 @@ class Grader {
     for (const Way& way : arrival_.ways)
       for (const EffectId id : way) {
         const Program& program = graph_.programs[at(id).program];
+        if (arrival_.family.empty() && at(id).assumed && at(id).kind != Kind::execute) return not_evaluated(because + ", as far as its words go: " + at(id).assumption);
         if (program.depth == Program::Depth::modelled) continue;
         return not_evaluated(because + ", as far as " + program.path + " was read: " + (program.depth_reason.empty() ? "not to its end" : program.depth_reason));
       }
@@ -539,7 +587,9 @@ class Grader {
       const std::string target = end.target.empty() && end.kind == Kind::write_flash ? "flash" : end.target.value;
       switch (end.kind) {
         case Kind::execute: case Kind::load_module: return absent("what arrives is run and may write anything", end);
-        case Kind::write_flash: return present(fmt::format("it is written to {} alone", target), end);
+        case Kind::write_flash:
+          if (target.find("${") != std::string::npos) return not_evaluated("where in flash it is written could not be followed");
+          return present(fmt::format("it is written to {} alone", target), end);
         case Kind::unpack: return absent(fmt::format("the archive says what is written beneath {}", target), end);
         default: break;
       }

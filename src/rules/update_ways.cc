@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <deque>
 
 #include "base/text.h"
@@ -41,9 +42,17 @@ bool replaces_programs(const Graph& graph, const Effect& effect) {
   });
 }
 
+// Beside the console of /dev/tty*, the serial lines of the board.
+bool is_serial(std::string_view path) {
+  if (!path.starts_with("/dev/tty")) return false;
+  path.remove_prefix(8);
+  return std::ranges::any_of(std::array{"S", "USB", "AMA", "ACM", "O", "GS", "SAC", "mxc", "LP", "HS", "AT", "PS"}, [&](const char* name) { return path.starts_with(name); });
+}
+
 bool brings_in(const Effect& effect) {
   switch (effect.kind) {
     case Kind::mount_remote: case Kind::mount_media: case Kind::fetch: case Kind::receive: case Kind::request: return true;
+    case Kind::read: return is_serial(effect.object.value);
     default: return false;
   }
 }
@@ -69,13 +78,14 @@ std::string transport_of(const Effect& source) {
     default: break;
   }
   if (source.peer && !source.peer->protocol.empty()) return source.peer->protocol;
-  if (source.kind == Kind::receive && source.object.value.starts_with("/dev/tty")) return "serial";
+  if (source.object.value.starts_with("/dev/tty")) return "serial";
   return source.kind == Kind::mount_remote ? "network-mount" : "network";
 }
 
 std::string source_words(const Effect& source, const std::string& transport) {
   if (source.kind == Kind::mount_media) return "media " + (source.object.empty() ? source.target.value : source.object.value);
   if (source.kind == Kind::request) return "upload";
+  if (source.peer && source.peer->protocol == "cwmp") return "cwmp: what the management server (TR-069) names";
   std::string out = transport;
   if (source.peer && source.peer->name().find("${") != std::string::npos) out += source.peer->origin.starts_with("read:") ? " from the server named in " + source.peer->origin.substr(5) : " from a server that could not be followed";
   else if (source.peer && !source.peer->name().empty()) out += " " + source.peer->name() + (source.kind == Kind::mount_remote && !source.object.empty() ? ":" + source.object.value : "");
@@ -133,6 +143,69 @@ bool Links::precedes(EffectId first, EffectId then) const {
   return a.program == b.program && !a.site.address && a.site.line && b.site.line && first.index < then.index;
 }
 
+namespace {
+
+bool is_command(std::string_view path) { return path.find("bin/") != std::string_view::npos; }
+
+// Scripts that write to flash what is piped to them or named by whoever runs them, by the command that a person or a program runs.
+std::vector<Arrival> handed_over(const Graph& graph, const std::vector<Arrival>& followed) {
+  std::set<EffectId> known;
+  for (const auto& arrival : followed) known.insert(arrival.content.begin(), arrival.content.end());
+  std::map<std::string_view, std::set<ProgramId>> holds;  // function -> scripts that have it
+  std::set<ProgramId> writers;
+  const auto is_script = [&](const Effect& effect) { return graph.programs[effect.program].kind == Program::Kind::script && !effect.site.address; };
+  const auto writes = [&](EffectId id) {
+    const Effect& effect = graph.effects[id];
+    // In a function that its own script does not call, another one may.
+    if (effect.kind != Kind::write_flash || (effect.assumed && effect.site.function.empty()) || !is_script(effect) || known.contains(id) || effect.notes.contains("upgrader")) return false;
+    const std::string& what = effect.object.value;
+    return what.empty() || what == "-" || what.starts_with("${");
+  };
+  for (std::uint32_t i = 0; i < graph.effects.size(); ++i) {
+    const Effect& effect = graph.effects[EffectId{i}];
+    if (is_script(effect) && !effect.site.function.empty()) holds[effect.site.function].insert(effect.program);
+    if (writes(EffectId{i})) writers.insert(effect.program);
+  }
+  if (writers.empty()) return {};
+  std::map<ProgramId, std::set<ProgramId>> runs;  // script -> scripts whose functions it runs
+  for (std::uint32_t i = 0; i < graph.effects.size(); ++i) {
+    const Effect& effect = graph.effects[EffectId{i}];
+    if (effect.kind != Kind::execute || !is_script(effect)) continue;
+    if (const auto at = holds.find(effect.object.value); at != holds.end())
+      for (const auto other : at->second)
+        if (other != effect.program) runs[effect.program].insert(other);
+  }
+  std::vector<Arrival> out;
+  for (std::uint32_t p = 0; p < graph.programs.size(); ++p) {
+    const ProgramId root{p};
+    if (graph.programs[root].kind != Program::Kind::script || !is_command(graph.programs[root].path)) continue;
+    Arrival arrival;
+    std::deque<ProgramId> work{root};
+    arrival.family = {root};
+    while (!work.empty()) {
+      const ProgramId at = work.front();
+      work.pop_front();
+      for (const auto next : runs[at])
+        if (arrival.family.insert(next).second) work.push_back(next);
+    }
+    std::set<std::pair<std::string, std::uint32_t>> places;
+    for (std::uint32_t i = 0; i < graph.effects.size() && arrival.ways.size() < kMostWays; ++i) {
+      const Effect& effect = graph.effects[EffectId{i}];
+      if (!arrival.family.contains(effect.program) || !writes(EffectId{i}) || !places.emplace(effect.site.file, effect.site.line).second) continue;
+      arrival.ways.push_back({EffectId{i}});
+      arrival.sources.push_back(EffectId{i});
+    }
+    if (arrival.ways.empty()) continue;
+    arrival.program = root;
+    arrival.transport = "local-file";
+    arrival.source = "a file that whoever runs " + std::string(base_name(graph.programs[root].path)) + " names";
+    out.push_back(std::move(arrival));
+  }
+  return out;
+}
+
+}  // namespace
+
 std::vector<Arrival> arrivals(const Graph& graph, const Links& links) {
   std::map<std::tuple<std::string, std::string, std::string>, Arrival> found;
   std::map<std::tuple<std::string, std::uint32_t, std::uint64_t>, std::optional<effects::Endpoint>> peers;  // one call, several readings
@@ -182,6 +255,9 @@ std::vector<Arrival> arrivals(const Graph& graph, const Links& links) {
   // What else the same program takes from the same source belongs to it: a signature beside its package.
   std::vector<Arrival> out;
   for (auto& [key, arrival] : found) {
+    // What was followed in code makes what words alone say needless.
+    const auto only_words = [&](const Way& way) { return std::ranges::any_of(way, [&](EffectId id) { return graph.effects[id].assumed; }); };
+    if (!std::ranges::all_of(arrival.ways, only_words)) std::erase_if(arrival.ways, only_words);
     for (std::uint32_t i = 0; i < graph.effects.size(); ++i) {
       const EffectId id{i};
       const Effect& effect = graph.effects[id];
@@ -199,6 +275,7 @@ std::vector<Arrival> arrivals(const Graph& graph, const Links& links) {
     }
     out.push_back(std::move(arrival));
   }
+  for (auto& arrival : handed_over(graph, out)) out.push_back(std::move(arrival));
   return out;
 }
 

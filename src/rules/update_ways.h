@@ -40,6 +40,9 @@ struct Arrival {
   std::set<effects::EffectId> content;  // effects that what came in flows to, up to and with those that install it
   std::string source, transport;        // see result::UpdatePath
   std::optional<effects::Endpoint> peer;
+  // Of a script that writes a file to flash which whoever runs it names: the scripts whose functions it runs, itself included. In
+  // which order they act is not known. Empty for every other way.
+  std::set<effects::ProgramId> family;
 };
 
 std::vector<Arrival> arrivals(const effects::Graph& graph, const Links& links);
