@@ -187,6 +187,7 @@ TEST(Evaluate, loops_over_constants_unroll) {
 TEST(Evaluate, command_strings_are_read) {
   EXPECT_THAT(run("H=203.0.113.5\nsh -c \"mount $H:/x /m && cp /m/* /opt\""), testing::IsSupersetOf({"mount 203.0.113.5:/x /m", "cp /m/* /opt"}));
   EXPECT_THAT(run("C='wget x'\neval $C -O y"), Contains("wget x -O y"));
+  EXPECT_THAT(run("f() {\neval \"wget x\"\n}\nf | mtd write - y"), Contains("wget x"));
   EXPECT_THAT(run("trap 'rm /tmp/l' EXIT"), Contains("rm /tmp/l"));
   EXPECT_THAT(run("busybox timeout 5 sh -c 'nc h 1'"), Contains("nc h 1"));
 }

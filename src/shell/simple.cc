@@ -186,7 +186,7 @@ Truth Evaluator::run_simple(const ast::Command& command, State& state) {
   }
   const auto truth = run_builtin(name, command, arguments, index, state);
 
-  if (state.capture && !away) {
+  if (state.capture && !away && name != "eval") {  // what eval says, the commands that it runs say
     std::optional<Value> text;
     if (name == "echo") {
       Value line = empty_value();
