@@ -202,6 +202,18 @@ TEST(UpdatePaths, a_command_that_is_handed_a_file_is_a_way_in) {
   EXPECT_TRUE(paths_in({{"/lib/upgrade/board.sh", "#!/bin/sh\nboard_upgrade() {\n\tcat \"$1\" | mtd write - firmware\n}\n"}}).empty()) << "nothing runs it";
 }
 
+TEST(UpdatePaths, a_mark_read_from_the_image_and_the_device_s_own_is_a_check_for_fit) {
+  const std::string script = "#!/bin/sh\nown() { dd if=/dev/mtd1 bs=4 count=1 2>/dev/null | hexdump -v; }\noffered() { dd if=\"$1\" bs=4 skip=16 count=1 2>/dev/null | hexdump -v; }\n"
+                             "check() {\n\tlocal have\n\thave=$(own)\n\tnew=$(offered \"$1\")\n\t[ \"$have\" != \"$new\" ] && return 1\n\treturn 0\n}\ncheck \"$1\" || exit 1\ncat \"$1\" | mtd write - firmware\n";
+  const auto compared = [](const std::string& text) {
+    const auto paths = paths_in({{"/sbin/upgrade", text}});
+    return state(paths, "compatibility");
+  };
+  EXPECT_EQ(compared(script), "not-evaluated") << "the function returns its outcome: whether that decides is not followed";
+  EXPECT_EQ(compared(replaced(script, "offered \"$1\"", "offered")), "absent") << "neither was read from what is offered";
+  EXPECT_EQ(compared(replaced(script, "have=$(own)", "have=$(offered \"$1\")")), "absent") << "the same thing twice";
+}
+
 TEST(UpdatePaths, a_serial_line_is_a_way_in) {
   for (const std::string receive : {"rx /tmp/fw.bin\n", "kermit -l /dev/ttyS1 -r -a /tmp/fw.bin\n", "cat /dev/ttyS1 > /tmp/fw.bin\n", "dd if=/dev/ttyUSB0 of=/tmp/fw.bin\n"}) {
     const auto paths = paths_of("#!/bin/sh\n" + receive + "flashcp /tmp/fw.bin /dev/mtd2\n");

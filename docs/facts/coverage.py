@@ -5,7 +5,8 @@ A fact counts as reported when the result holds, for the fact's own file, an eff
   - stands at the fact's line or address, or
   - holds at least one of the fact's key words (from `expect`, five characters or more) in its words, object, target or peer.
 A fact of the kind `component` counts when the result's components name its file with the fact's version, or, where the fact has
-none (a kernel module), name it at all. The file list, the coverage section and doubts never count. Run from the source root:
+none (a kernel module), name it at all. The file list, the coverage section and doubts never count. Every fact that is not reported
+is explained in not-reported.json; one without a reason, or a reason for a fact that is reported, fails. Run from the source root:
 
   python3 docs/facts/coverage.py --biopsy build/release/biopsy [--list-missed] [--write docs/facts/coverage.md] [--at-least PERCENT]
 
@@ -113,14 +114,17 @@ def main():
         total += len(found)
         lines.append(f"| {device} | {len(mine)} | {len(found)} |")
     share = 100 * total / len(facts)
-    lines += [f"| all | {len(facts)} | {total} ({share:.1f} %) |", "", "## Not reported", "", "| fact | where | kind | what |", "| --- | --- | --- | --- |"]
+    lines += [f"| all | {len(facts)} | {total} ({share:.1f} %) |", "", "## Not reported", "", "| fact | where | kind | what | why not |", "| --- | --- | --- | --- | --- |"]
+    why = json.loads((HERE / "not-reported.json").read_text())
     for fact in missed:
-        lines.append(f"| {fact['id']} | {fact['image']} `{fact['path']}` | {fact['kind']} | {fact['fact'].replace('|', '/')} |")
+        lines.append(f"| {fact['id']} | {fact['image']} `{fact['path']}` | {fact['kind']} | {fact['fact'].replace('|', '/')} | {why.get(fact['id'], '')} |")
     if options.write:
         pathlib.Path(options.write).write_text("\n".join(lines) + "\n")
     if options.list_missed:
         print("\n".join(lines))
     print(f"facts reported: {total} of {len(facts)} ({share:.1f} %)")
+    if unlike := {fact["id"] for fact in missed} ^ set(why):
+        sys.exit(f"not-reported.json does not explain, or explains needlessly: {', '.join(sorted(unlike))}")
     if share < options.at_least:
         sys.exit(f"fewer than the {options.at_least} % that were reached before")
 

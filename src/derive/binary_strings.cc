@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "derive/data_classes.h"
 #include "derive/facts.h"
+#include "derive/marks.h"
 #include "derive/passwords.h"
 
 namespace derive {
@@ -35,6 +36,7 @@ class StringReader {
       if (runs) read_script_name(address, text);
       if (runs) read_command(address, text);
     }
+    read_marks();
   }
 
  private:
@@ -69,6 +71,17 @@ class StringReader {
     effect.notes["password"] = field.empty() ? "none" : word ? "known" : "constant";
     effect.notes["says"] = field.empty() ? "an empty password" : word ? "a password from the list of published defaults" : "a password hash that every device shares";
     facts_.effects.push_back(std::move(effect));
+  }
+
+  void read_marks() {
+    const auto texts = binary_.strings(16);
+    const auto found = mirrored_marks(texts);
+    if (!found) return;
+    for (const auto& [mark, what] : {std::pair(found->first, "a mark at one end of a file"), std::pair(found->second, "the same mark, backwards, at the other end")}) {
+      Effect effect = effect_at(Kind::compare_constant, mark.address, base::trim(mark.text), "a text and the same backwards mark the head and the tail of what the program takes; how it compares was not followed");
+      effect.object.value = what;
+      facts_.effects.push_back(std::move(effect));
+    }
   }
 
   void read_request(std::uint64_t address, std::string_view text) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <regex>
 #include <set>
 
 #include "base/hash.h"
@@ -124,6 +125,7 @@ class Reader {
       while (end < text_.size() && text_[end] >= 0x20 && text_[end] < 0x7F) ++end;
       const auto line = text_.substr(at, end - at);
       if (line.size() > 8 && line.size() < 200) read_check(line, at);
+      if (end < text_.size() && text_[end] == '\0') read_update_flag(line, at);
       const bool ended = end < text_.size() && text_[end] == '\0';
       if (ended && line.size() > 8 && line.size() < 400 && !told.contains(at) && looks_like_commands(line) && line.find("0x") != std::string_view::npos && line.find("- ") == std::string_view::npos) {
         const auto before = facts_.effects.size();
@@ -151,6 +153,22 @@ class Reader {
       facts_.effects.push_back(std::move(effect));
       return;
     }
+  }
+
+  // "UPGRADE=", "FW_UPDATE=": a word in flash that the loader looks for before it writes.
+  void read_update_flag(std::string_view line, std::size_t at) {
+    static const std::regex flag("^[A-Z_]*(UPGRADE|UPDATE|GRADEUP|FWUP)(_?(FLAG|MODE|STATE|STATUS|FROM|PART))?=([A-Za-z0-9_+-]*)");
+    std::cmatch found;
+    if (line.size() > 80 || !std::regex_search(line.data(), line.data() + line.size(), found, flag)) return;
+    Effect effect;
+    effect.kind = Kind::setting;
+    effect.site = site(at, std::string(line));
+    effect.object.value = "update flag";
+    effect.notes = {{"topic", "update-flag"}, {"says", "a word in flash that the boot loader looks for; whoever writes it starts an update from what lies in flash"}, {"value", found[4].str()}};
+    effect.assumed = true;
+    effect.assumption = "a text of the boot loader; its code was not read";
+    effect.triggers = {{Trigger::Kind::boot, "the boot loader"}};
+    facts_.effects.push_back(std::move(effect));
   }
 
   static void reach(const std::string& name, const std::map<std::string, std::string>& values, std::set<std::string>& out) {

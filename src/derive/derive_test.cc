@@ -6,6 +6,7 @@
 
 #include "derive/boot_loader.h"
 #include "derive/data_classes.h"
+#include "derive/marks.h"
 #include "derive/pages.h"
 #include "derive/passwords.h"
 #include "derive/settings.h"
@@ -173,6 +174,32 @@ TEST(BootLoader, an_nfs_root_for_developers_starts_nothing) {
   const auto facts = boot_loader(environment({"bootargs=root=/dev/nfs nfsroot=192.0.2.1:/root", "bootcmd=sf read 0x80600000 0x40000 0x1000; bootm 0x80600000", "ipaddr=192.0.2.2"}));
   for (const auto& one : facts)
     for (const auto& effect : one.effects) EXPECT_TRUE(effect.kind == Kind::execute) << effects::key(effect.kind);
+}
+
+TEST(BootLoader, a_word_that_starts_an_update_is_told) {
+  const auto told = [](const char* word) {
+    auto bytes = environment({"bootdelay=1", "ipaddr=192.0.2.2", "bootcmd=sf read 0x80600000 0x40000 0x1000; bootm 0x80600000"});
+    bytes += std::string(word) + std::string(8, '\0');
+    for (const auto& one : boot_loader(bytes))
+      for (const auto& effect : one.effects)
+        if (effect.notes.contains("topic") && effect.notes.at("topic") == "update-flag") return effect.assumed;
+    return false;
+  };
+  EXPECT_TRUE(told("FWUPGRADE=kernel"));
+  EXPECT_TRUE(told("UPDATE_FLAG="));
+  EXPECT_FALSE(told("last update = never"));
+  EXPECT_FALSE(told("UPDATED=1"));
+}
+
+TEST(Marks, a_text_and_the_same_backwards_mark_a_file) {
+  const auto found = [](std::vector<derive::Text> texts) { return derive::mirrored_marks(texts).has_value(); };
+  EXPECT_TRUE(found({{1, "www.maker.example.org.head"}, {2, "daeh.gro.elpmaxe.rekam.www"}}));
+  EXPECT_TRUE(found({{1, "ww.maker.example.org.head."}, {2, "daeh.gro.elpmaxe.rekam.www"}})) << "a first letter that was loaded apart";
+  EXPECT_FALSE(found({{1, "www.maker.example.org.head"}, {2, "www.maker.example.org.tail"}}));
+  EXPECT_FALSE(found({{1, "0123456789abcdef"}, {2, "fedcba9876543210"}})) << "tables of characters";
+  EXPECT_FALSE(found({{1, "00:00:00:00:00:00"}, {2, "00:00:00:00:00:01"}}));
+  EXPECT_FALSE(found({{1, "abcxyzqrstsrqzyxcba"}})) << "its own mirror";
+  EXPECT_FALSE(found({{1, "head of a file %s"}, {2, "s% elif a fo daeh"}})) << "words for people";
 }
 
 }  // namespace

@@ -57,11 +57,34 @@ class Reader {
     return std::nullopt;
   }
 
+  // What the variable that a word names was last set to, as it is written: `$(reader "$1")`.
+  std::string set_to(const shell::Word& word, std::uint32_t before) const {
+    std::string name = word.raw;
+    std::erase_if(name, [](char c) { return c == '"' || c == '{' || c == '}'; });
+    if (name.size() < 2 || name[0] != '$') return {};
+    name.erase(0, 1);
+    for (std::uint32_t i = before; i-- > 0;)
+      for (const auto& [variable, value] : script_.commands[i].assignments)
+        if (variable == name && value.raw.starts_with("$(")) return value.raw;
+    return {};
+  }
+
   void read_test(std::uint32_t i, const shell::Effective& effective) {
     const auto& words = effective.arguments;
     for (std::size_t k = 1; k + 1 < words.size(); ++k) {
       const bool order = is_order(words[k].text), equality = is_equality(words[k].text);
       if (!order && !equality) continue;
+      // A mark that is read from the file at hand, and the device's own, read by a function without it.
+      const std::string first = equality ? set_to(words[k - 1], i) : "", second = equality ? set_to(words[k + 1], i) : "";
+      const auto of_argument = [](const std::string& raw) { return raw.find("$1") != std::string::npos || raw.find("${1}") != std::string::npos; };
+      if (!first.empty() && !second.empty() && first != second && of_argument(first) != of_argument(second)) {
+        Effect effect;
+        effect.kind = Kind::compare_device;
+        effect.notes["offered"] = "${1}";
+        effect.notes["installed"] = of_argument(first) ? second : first;
+        out_.emplace_back(i, std::move(effect));
+        return;
+      }
       const auto left = file_of(words[k - 1]), right = file_of(words[k + 1]);
       const bool computed = words[k - 1].text.find("$(") != std::string::npos || words[k + 1].text.find("$(") != std::string::npos;
       if (equality && computed && left.has_value() != right.has_value()) {
