@@ -34,6 +34,8 @@ Text literal(std::string_view value) {
 
 void split_options(Invocation& invocation, const std::vector<std::string>& with_value_list, bool old_style) {
   const auto takes_value = [&](std::string_view option) { return std::ranges::find(with_value_list, option) != with_value_list.end(); };
+  // "-i -l /bin/sh": the next word is an option as well, so this one goes without its value here.
+  const auto value_follows = [&](std::size_t i) { return i + 1 < invocation.words.size() && !takes_value(invocation.words[i + 1].value); };
   bool options_over = false;
   for (std::size_t i = 0; i < invocation.words.size(); ++i) {
     const Text& word = invocation.words[i];
@@ -52,7 +54,7 @@ void split_options(Invocation& invocation, const std::vector<std::string>& with_
       const auto equals = text.find('=');
       const std::string name = text.substr(0, equals);
       if (equals != std::string::npos) invocation.options.emplace_back(name, with_value(word, text.substr(equals + 1)));
-      else if (takes_value(name) && i + 1 < invocation.words.size()) invocation.options.emplace_back(name, invocation.words[++i]);
+      else if (takes_value(name) && value_follows(i)) invocation.options.emplace_back(name, invocation.words[++i]);
       else invocation.options.emplace_back(name, Text{});
       continue;
     }
@@ -65,7 +67,8 @@ void split_options(Invocation& invocation, const std::vector<std::string>& with_
         continue;
       }
       if (at + 1 < text.size()) invocation.options.emplace_back(flag, with_value(word, text.substr(at + 1)));
-      else if (i + 1 < invocation.words.size()) invocation.options.emplace_back(flag, invocation.words[++i]);
+      else if (value_follows(i)) invocation.options.emplace_back(flag, invocation.words[++i]);
+      else if (flag != text) invocation.options.emplace_back(flag, Text{});
       break;
     }
   }
@@ -161,7 +164,7 @@ std::string_view convert(std::string_view name, std::string_view value) {
 
 constexpr std::string_view kConversions[] = {"url_host", "url_port", "url_path", "url_scheme", "url_file", "share_host",
                                              "share_path", "host", "port", "base", "dir"};
-constexpr std::string_view kAtoms[] = {"operand", "operands", "rest", "last", "before_last", "option", "arg", "argument", "stdin", "stdout", "opened", "it", "command_line"};
+constexpr std::string_view kAtoms[] = {"operand", "operands", "rest", "last", "before_last", "option", "has", "arg", "argument", "stdin", "stdout", "opened", "it", "command_line"};
 
 bool is_conversion(std::string_view name) { return std::ranges::find(kConversions, name) != std::end(kConversions); }
 bool is_atom(std::string_view name) { return std::ranges::find(kAtoms, name) != std::end(kAtoms); }
@@ -270,6 +273,7 @@ std::vector<Text> Expression::evaluate(const Invocation& invocation, const Text*
     if (node.name == "stdin") return invocation.standard_input.empty() ? std::vector<Text>{} : std::vector<Text>{invocation.standard_input};
     if (node.name == "stdout") return invocation.standard_output.empty() ? std::vector<Text>{} : std::vector<Text>{invocation.standard_output};
     if (node.name == "opened") return invocation.opened.empty() ? std::vector<Text>{} : std::vector<Text>{invocation.opened};
+    if (node.name == "has") return !node.raw.empty() && invocation.has(node.raw[0]) ? std::vector<Text>{literal("yes")} : std::vector<Text>{};
     if (node.name == "it") return each ? std::vector<Text>{*each} : std::vector<Text>{};
     if (node.name == "command_line") {
       Text line;

@@ -277,7 +277,8 @@ class Linker {
       const std::string protocol = effect.peer ? effect.peer->protocol : note == effect.notes.end() ? "" : note->second;
       const bool service = effect.kind == Kind::start_service && (protocol == "telnet" || protocol == "ssh" || protocol == "console" || protocol == "ftp" || protocol == "rsh");
       const auto& triggers = effect.triggers.empty() ? out_.graph.programs[effect.program].triggers : effect.triggers;
-      if (service && !triggers.empty() && login.empty()) login = protocol + ", " + effect.site.file;
+      const bool asks = protocol != "console" || !effect.notes.contains("shell");
+      if (service && asks && !triggers.empty() && login.empty()) login = protocol + ", " + effect.site.file;
     }
     if (login.empty()) return;
     for (auto& effect : out_.graph.effects)

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
+#include <regex>
 
 #include "base/hash.h"
 #include "base/text.h"
@@ -152,6 +153,22 @@ std::vector<ProgramFacts> facts_of_tables(const unpack::Firmware& firmware) {
   return out;
 }
 
+namespace {
+
+// A shell that a table starts by itself, with no script to read: whoever sits at the console has it.
+std::optional<Effect> console_shell(std::string_view command_line) {
+  static const std::regex shell("^(/(usr/)?s?bin/)?(sh|ash|bash|dash|ksh|mksh|zsh|sushell)( (-|--)[a-z]+)*$");
+  const std::string line(base::trim(command_line));
+  if (!std::regex_match(line, shell) || line.find(" -c") != std::string::npos) return std::nullopt;
+  Effect effect;
+  effect.kind = Kind::start_service;
+  effect.object.value = line.substr(0, line.find(' '));
+  effect.notes = {{"protocol", "console"}, {"shell", effect.object.value}};
+  return effect;
+}
+
+}  // namespace
+
 std::vector<ProgramFacts> facts_of_starts(const std::vector<shell::Start>& starts, const Models& models) {
   std::map<std::string, ProgramFacts> by_table;
   for (const auto& start : starts) {
@@ -182,6 +199,13 @@ std::vector<ProgramFacts> facts_of_starts(const std::vector<shell::Start>& start
     for (const auto i : added) {
       facts.effects[i].site.line = start.line;
       facts.effects[i].site.words = start.command_line;
+    }
+    if (auto shell = console_shell(start.command_line)) {
+      shell->site.file = start.source_file;
+      shell->site.line = start.line;
+      shell->site.words = start.command_line;
+      shell->triggers = {trigger};
+      facts.effects.push_back(std::move(*shell));
     }
   }
   std::vector<ProgramFacts> out;

@@ -113,6 +113,13 @@ std::string object_of(const Graph& graph, const Match& match) {
   return normalised(secret != source.notes.end() ? secret->second : source.object.value);
 }
 
+// One finding a rule, acting program and peer. Where there is no peer, two accounts, keys or settings are still two.
+std::string own_matter(const Graph& graph, const Match& match, bool has_peer) {
+  const Kind kind = graph.effects[match.chain.front()].kind;
+  const bool owned = kind == Kind::account || kind == Kind::credential || kind == Kind::key_material || kind == Kind::setting;
+  return owned && !has_peer ? object_of(graph, match) : "";
+}
+
 void add_unique(std::vector<std::string>& list, const std::string& item) {
   if (!item.empty() && std::ranges::find(list, item) == list.end()) list.push_back(item);
 }
@@ -263,7 +270,7 @@ Judgement evaluate(const Graph& graph, const std::vector<Rule>& rules, const Sev
       for (Match& match : found) {
         match.links = &links;
         const auto peer = peer_of(graph, match);
-        const std::string object = rule.source ? "" : object_of(graph, match);
+        const std::string object = rule.source ? "" : own_matter(graph, match, peer.has_value());
         groups[{graph.programs[graph.effects[id].program].path, peer ? peer_text(*peer) : "", object}].push_back(match);
       }
     }

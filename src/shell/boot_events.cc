@@ -183,7 +183,9 @@ void plan_inetd(Planner& p) {
         if (words.size() < 6 || line[0] == '#') continue;
         const bool tcpd = words[5].ends_with("tcpd") && words.size() > 6;
         const auto program = words[5] == "internal" ? std::string_view{} : tcpd ? words[6] : words[5];
-        p.add(std::string(program), std::string(line.substr(static_cast<std::size_t>(words[5].data() - line.data()))), Start::When::network_input, path, number,
+        std::string command(program);  // the word after the server is its name for itself, argument 0
+        for (std::size_t i = 7; i < words.size(); ++i) command += " " + std::string(words[i]);
+        p.add(std::string(program), command, Start::When::network_input, path, number,
               "inetd " + std::string(words[0]) + " " + std::string(words[2]));
       }
     }
