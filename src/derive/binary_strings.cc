@@ -120,8 +120,9 @@ class StringReader {
 
   void read_command(std::uint64_t address, std::string_view text) {
     static const std::regex directive("%[-+ #0]*[0-9]*(\\.[0-9]+)?(hh|h|ll|l|z)?[diouxXsc]");
+    static const std::regex message("\\b(fail(ed|ure)?|error|success(ful)?|ok|done|started|finished|timeout|not found|exist)[.! ]*$", std::regex::icase);  // "ping socket failed"
     const auto words = base::split_words(text);
-    if (words.size() < 2 || text.find("Usage") != std::string_view::npos || text.find('\n') != std::string_view::npos) return;
+    if (words.size() < 2 || std::regex_search(text.begin(), text.end(), message) || text.find("Usage") != std::string_view::npos || text.find('\n') != std::string_view::npos) return;
     const std::string name(words[0].substr(words[0].rfind('/') + 1));
     if (!models_.commands.contains(name)) return;
     const std::string line = std::regex_replace(std::string(text), directive, "$${arg}");
