@@ -51,7 +51,13 @@ Program Engine::run() {
   };
   drain();
   settle_returns();
-  if (elf_.is_stripped) scan_prologues(), drain();
+  if (elf_.is_stripped) {
+    std::size_t before = 0;
+    for (int round = 0; round < 16 && starts_.size() != before; ++round) {  // x86: behind each function found there may be a next
+      before = starts_.size();
+      scan_prologues(), drain();
+    }
+  }
   if (bench_) recognise_library();
   // Where the trials found no way to run a command: the function that makes {"sh", "-c", command} and runs "/bin/sh" is what
   // system() and popen() end in.
@@ -178,9 +184,23 @@ void Engine::join_children() {
       if (x != e && has(guards_[x], w) && !has(guards_[x], e)) guards_[x].insert(std::lower_bound(guards_[x].begin(), guards_[x].end(), e), e);
 }
 
+// Compilers set apart what rarely runs: blocks of a function that others' entries lie between.
+std::vector<std::pair<std::uint64_t, std::uint64_t>> Engine::parts_of(const Body& body) const {
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> blocks, parts;
+  for (const auto& b : body.blocks) blocks.emplace_back(b.start, b.end);
+  std::sort(blocks.begin(), blocks.end());
+  for (const auto& [start, end] : blocks) {
+    const auto between = parts.empty() ? bodies_.end() : bodies_.lower_bound(parts.back().second);
+    if (parts.empty() || (between != bodies_.end() && between->first <= start)) parts.emplace_back(start, end);
+    else parts.back().second = std::max(parts.back().second, end);
+  }
+  std::erase_if(parts, [&](const auto& p) { return p.first <= body.entry && body.entry < p.second; });
+  return parts;
+}
+
 void Engine::collect_functions(Program& out) {
   for (const auto& [entry, body] : bodies_) {
-    if (body->blocks.empty()) continue;
+    if (body->blocks.empty() || pieces_.contains(entry)) continue;
     Function f;
     f.address = entry, f.end = body->end, f.thumb = body->thumb;
     f.name = function_name(entry);
@@ -190,6 +210,7 @@ void Engine::collect_functions(Program& out) {
     f.blocks = static_cast<std::uint32_t>(body->blocks.size());
     f.instructions = body->insn_count;
     f.calls = body->calls;
+    f.parts = parts_of(*body);
     if (const auto it = recognised_.find(entry); it != recognised_.end()) f.library = it->second;
     out.stats.instructions += body->insn_count;
     out.functions.push_back(std::move(f));

@@ -63,6 +63,11 @@ class CodeStore {
   CodeStore(sleigh::Translator& translator, const sleigh::Machine& machine);
   // The instruction at `address`, lifted once; its index, or UINT32_MAX when there is none.
   std::uint32_t insn_at(std::uint64_t address, bool thumb);
+  // Whether an instruction there has been read before.
+  bool has_read(std::uint64_t address, bool thumb) const {
+    const auto known = by_address_.find(address << 1 | (thumb ? 1 : 0));
+    return known != by_address_.end() && known->second != UINT32_MAX;
+  }
   const Insn& insn(std::uint32_t i) const { return insns_[i]; }
   const MicroOp* ops(const Insn& i) const { return ops_.data() + i.first_op; }
   std::size_t slots() const { return next_slot_; }

@@ -229,10 +229,24 @@ bool Engine::prologue_at(std::uint64_t address, bool thumb) const {
 
 // Variable arguments are pushed before the link register, and compilers begin with loads that take long.
 std::uint64_t Engine::before_prologue(std::uint64_t address, bool thumb, const std::function<bool(std::uint64_t)>& inside) const {
+  if (elf_.machine == elf::Machine::mips) {  // the global pointer is loaded first, perhaps a way out without a frame follows
+    constexpr std::uint32_t jr_ra = 0x03E00008;
+    for (std::uint64_t back = 4; back <= 32 && !inside(address - back); back += 4) {
+      const auto w = base::load<std::uint32_t>(elf_.view(address - back, 4), 0, elf_.order);
+      if (!w || *w == jr_ra) break;
+      if (*w >> 16 == 0x3C1C) return address - back;
+    }
+    return address;
+  }
   if (elf_.machine != elf::Machine::arm) return address;
   if (thumb) {
-    const auto before = base::load_le16(elf_.view(address - 2, 2), 0);
-    return before && (*before & 0xFFF0) == 0xB400 && !inside(address - 2) ? address - 2 : address;
+    const auto half = [&](std::uint64_t at) { return base::load_le16(elf_.view(at, 2), 0).value_or(0); };
+    const auto ends = [&](std::uint64_t at) {  // bx lr, pop {..., pc}, b
+      return inside(at) || pool_.contains(at & ~std::uint64_t{3}) || half(at) == 0x4770 || (half(at) & 0xFF00) == 0xBD00 || (half(at) & 0xF800) == 0xE000;
+    };
+    for (std::uint64_t start = address; start + 8 >= address; start -= 2)
+      if (ends(start - 2)) return start;
+    return (half(address - 2) & 0xFFF0) == 0xB400 ? address - 2 : address;
   }
   for (int k = 0; k < 5; ++k) {
     const auto w = base::load_le32(elf_.view(address - 4, 4), 0);
@@ -276,6 +290,16 @@ bool Engine::traps_at(std::uint64_t address, bool thumb) const {
 
 // The register that an ARM instruction leaves a sum with its own address in, as position-independent code does for an address.
 std::optional<std::uint32_t> Engine::adds_to_pc(std::uint64_t address, bool thumb) {
+  if (elf_.machine == elf::Machine::x86 || elf_.machine == elf::Machine::x86_64) {  // lea with a distance of 32 bits
+    static constexpr const char* names[] = {"AX", "CX", "DX", "BX", "SP", "BP", "SI", "DI"};
+    const bool wide = elf_.machine == elf::Machine::x86_64;
+    const auto bytes = elf_.view(address, wide ? 7 : 6);
+    if (bytes.empty() || (wide && (bytes[0] & 0xF8) != 0x48)) return std::nullopt;
+    const auto opcode = bytes[wide ? 1 : 0], modrm = bytes[wide ? 2 : 1];
+    if (opcode != 0x8D || (modrm & 0xC7) == 0x84 || (wide ? (modrm & 0xC7) != 0x05 : (modrm & 0xC0) != 0x80)) return std::nullopt;
+    const unsigned number = modrm >> 3 & 7u;
+    return code_.reg(wide && (bytes[0] & 4) != 0 ? "R" + std::to_string(number + 8) : (wide ? "R" : "E") + std::string(names[number])).slot;
+  }
   if (elf_.machine != elf::Machine::arm || elf_.type != 3) return std::nullopt;
   unsigned number = 0;
   if (thumb) {
@@ -290,6 +314,21 @@ std::optional<std::uint32_t> Engine::adds_to_pc(std::uint64_t address, bool thum
   return code_.reg(number == 13 ? "sp" : number == 14 ? "lr" : number == 15 ? "pc" : "r" + std::to_string(number)).slot;
 }
 
+// x86: what an assembler fills up with between functions is skipped; the function behind it begins at a multiple of 16. 0: none.
+std::uint64_t Engine::behind_padding(std::uint64_t from, std::uint64_t to) {
+  while (from < to && from % 16 != 0) {
+    const auto index = code_.insn_at(from, false);
+    if (index == UINT32_MAX || !elf_.is_code(from)) return 0;
+    const auto& insn = code_.insn(index);
+    const auto bytes = elf_.view(from, insn.length);
+    // nop in all lengths, lea and xchg of a register with itself, int3, and the second half of a nop that ends in zeros
+    const bool filler = !bytes.empty() && !insn.control && (bytes[0] == 0x90 || bytes[0] == 0x66 || bytes[0] == 0x2E || (bytes[0] == 0x0F && bytes.size() > 2 && bytes[1] == 0x1F) || bytes[0] == 0x8D);
+    if (!filler && (bytes.empty() || bytes[0] != 0xCC)) return 0;
+    from += insn.length;
+  }
+  return from < to && elf_.is_code(from) && from % 16 == 0 ? from : 0;
+}
+
 // Beginnings that nothing calls by name: a prologue right where no known function reaches.
 void Engine::scan_prologues() {
   std::vector<std::pair<std::uint64_t, std::uint64_t>> covered;
@@ -300,6 +339,14 @@ void Engine::scan_prologues() {
     auto it = std::upper_bound(covered.begin(), covered.end(), std::pair(a, ~std::uint64_t{0}));
     return it != covered.begin() && a < std::prev(it)->second;
   };
+  if (elf_.machine == elf::Machine::x86 || elf_.machine == elf::Machine::x86_64) {
+    std::uint64_t end = 0;
+    for (const auto& [start, stop] : covered) {
+      if (const auto first = end != 0 && start > end ? behind_padding(end, start) : 0; first != 0) add_start(first, false), doubtful_.insert(first);
+      end = std::max(end, stop);
+    }
+    return;
+  }
   const bool thumb = !all_arm_ && std::any_of(starts_.begin(), starts_.end(), [](const auto& s) { return s.second; });
   for (const auto& s : elf_.segments) {
     if (!s.executable) continue;
@@ -347,6 +394,20 @@ static bool half_of_address(elf::Machine machine, std::uint64_t a) {
   return (machine == elf::Machine::mips || machine == elf::Machine::ppc) && (a & 0xFFFF) == 0;
 }
 
+// In a program whose base is zero a number may look like an address. No function's, it seems: nothing adds the program counter to it (ARM),
+// or it is small or round (MIPS, PowerPC), and what lies there is no prologue.
+bool Engine::perhaps_number(std::uint64_t target) const {
+  if (elf_.type != 3) return false;
+  const bool marked = machine_.mode_switch && (target & 1) != 0;
+  const std::uint64_t at = marked ? target - 1 : target;
+  switch (elf_.machine) {
+    case elf::Machine::arm: return !relative_.contains(target) && !prologue_at(at, marked);
+    case elf::Machine::mips:
+    case elf::Machine::ppc: return (at < 0x10000 || at % 256 == 0) && !prologue_at(at, false);
+    default: return false;
+  }
+}
+
 void Engine::note_code_pointer(Body& body, const Value& v) {
   // What makes an object may have its functions called.
   if (const auto table = virtual_tables_.find(v.off); table != virtual_tables_.end()) {
@@ -368,11 +429,12 @@ void Engine::note_code_pointer(Body& body, const Value& v) {
     if (half_of_address(elf_.machine, a)) return;
     if (elf_.machine == elf::Machine::x86 || elf_.machine == elf::Machine::x86_64) {
       const auto first = elf_.view(a, 4);
-      const bool looks = !first.empty() && (first[0] == 0x55 || first[0] == 0xF3 || first[0] == 0x53 || a % 16 == 0);
+      const bool looks = !first.empty() && (relative_.contains(v.off) || first[0] == 0x55 || first[0] == 0xF3 || first[0] == 0x53 || a % 16 == 0);
       if (!looks) return;
+    } else if (elf_.machine != elf::Machine::arm && perhaps_number(v.off)) {
+      return;
     } else if (elf_.machine == elf::Machine::arm && !prologue_at(a, (v.off & 1) != 0)) {
-      if (pool_.contains(a)) return;
-      if (elf_.type == 3 && !relative_.contains(v.off)) return;  // at a base of zero, a number as well as an address
+      if (pool_.contains(a) || perhaps_number(v.off)) return;
       if (elf_.type != 3 && a > body.entry && a < body.entry + 0x4000 && (v.off & 1) == 0) return;  // a label of this function
     }
     if (!prologue_at(a, machine_.mode_switch && (v.off & 1) != 0)) doubtful_.insert(a);
@@ -494,7 +556,9 @@ void Engine::build(Body& body, int depth) {
     leaders.insert(address);
     State s = std::move(state);
     bool called = false;  // the instruction before was a call
+    bool met = true;  // went on until instructions that have been read
     while (!seen.contains(address) && seen.size() < limit) {
+      met = false;
       if (address != body.entry && is_start(address)) {  // fell into the next function
         calls.insert(address);
         body.falls_into = address;
@@ -515,8 +579,12 @@ void Engine::build(Body& body, int depth) {
       called = false;
       exits.clear();
       exec(std::move(s), insn, frame, exits);
-      if (const auto slot = adds_to_pc(address, body.thumb); slot && !exits.empty() && *slot < exits[0].state.regs.size() && exits[0].state.regs[*slot].is_const())
-        relative_.insert(exits[0].state.regs[*slot].off);
+      if (const auto slot = adds_to_pc(address, body.thumb); slot && !exits.empty() && *slot < exits[0].state.regs.size() && exits[0].state.regs[*slot].is_const()) {
+        const Value made = exits[0].state.regs[*slot];
+        relative_.insert(made.off);
+        // x86: several may go to memory in one store of a vector, which is not followed.
+        if (elf_.machine != elf::Machine::arm && elf_.is_code(made.off)) note_code_pointer(body, made);
+      }
       const std::uint64_t next = address + insn.length;
       std::optional<State> fall;
       bool split = false;
@@ -534,6 +602,9 @@ void Engine::build(Body& body, int depth) {
               break;
             }
             called = true;
+            // Read where the program keeps something else.
+            if (e.kind == Exit::Kind::indirect_call && e.target.is_const() && !is_start(e.target.off & ~std::uint64_t{machine_.mode_switch}) && !import_at(e.target.off) && perhaps_number(e.target.off))
+              e.target = {0, 0, 0, Value::Kind::symbol, e.target.size};
             if (!call_target(e.state, e.target)) break;
             // A call to a small thunk that reads the program counter must be run, not skipped.
             const auto* callee = e.target.is_const() ? body_at(e.target.off, body.thumb) : nullptr;
@@ -639,8 +710,9 @@ void Engine::build(Body& body, int depth) {
       }
       s = std::move(*fall);
       address = next;
+      met = true;
     }
-    if (seen.contains(address)) leaders.insert(address);
+    if (met && seen.contains(address)) leaders.insert(address);
   }
 
   // Instructions into blocks.

@@ -1,4 +1,6 @@
 // A Program as text: what `biopsy dump` prints.
+#include <map>
+
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
@@ -10,13 +12,15 @@
 namespace flow {
 
 std::string dump_functions(const Program& program) {
-  std::string out;
+  std::map<std::uint64_t, std::string> lines;
   for (const auto& f : program.functions) {
-    out += fmt::format("{:x}\t{:x}\t{}\t{}\t{}\t{}{}", f.address, f.end, f.blocks, f.instructions,
-                       base::escape_terminal(f.name), f.thumb ? "thumb " : "", f.returns ? "returns" : "no-return");
-    if (!f.library.empty()) out += "\tis " + f.library;
-    out += '\n';
+    const auto name = base::escape_terminal(f.name);
+    lines[f.address] = fmt::format("{:x}\t{:x}\t{}\t{}\t{}\t{}{}{}\n", f.address, f.end, f.blocks, f.instructions, name, f.thumb ? "thumb " : "",
+                                   f.returns ? "returns" : "no-return", f.library.empty() ? "" : "\tis " + f.library);
+    for (const auto& [start, end] : f.parts) lines.emplace(start, fmt::format("{:x}\t{:x}\t\t\t{}\t{}part\n", start, end, name, f.thumb ? "thumb " : ""));
   }
+  std::string out;
+  for (const auto& [unused, line] : lines) out += line;
   return out;
 }
 

@@ -110,6 +110,8 @@ class Engine {
   void settle_returns();
   void scan_calls();
   void scan_prologues();
+  bool perhaps_number(std::uint64_t target) const;
+  std::uint64_t behind_padding(std::uint64_t from, std::uint64_t to);
   void note_code_pointer(Body& body, const Value& v);
   State fresh_state(const Body* body);
   bool is_start(std::uint64_t address) const { return starts_.contains(address); }
@@ -158,6 +160,7 @@ class Engine {
 
   // analyse.cc
   void join_children();
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> parts_of(const Body& body) const;
   void collect_functions(Program& out);
 
   const elf::Binary& elf_;
@@ -214,6 +217,7 @@ class Engine {
   std::map<std::uint64_t, std::uint32_t> contexts_of_;
   std::map<std::uint64_t, std::uint32_t> inlined_;
   std::vector<Root> roots_;
+  std::map<std::uint64_t, std::uint64_t> pieces_;  // bodies that begin in the middle of a function: its entry
   std::set<std::uint64_t> rooted_;
   std::uint64_t next_insn_ = 0;  // a call pushes this; it is no code pointer
   bool light_ = false;

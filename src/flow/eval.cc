@@ -204,7 +204,9 @@ Value Engine::binary(Op op, const Value& left, const Value& right, std::uint8_t 
     return tables_.derived(static_cast<std::uint32_t>(op), a, b, Symbol::Kind::unknown, out);
   }
   if (op == Op::INT_LESS || op == Op::INT_LESSEQUAL) {
-    if (sa && a.id != 0 && b.is_const() && b.off < 4096) tables_.symbol(a.id).bound = b.off + 1;
+    // Where a comparison sets flags, equal is asked beside less; MIPS asks less alone.
+    const std::uint64_t equal = op == Op::INT_LESS && elf_.machine == elf::Machine::mips ? 0 : 1;
+    if (sa && a.id != 0 && b.is_const() && b.off < 4096) tables_.symbol(a.id).bound = b.off + equal;
     if (sb && b.id != 0 && a.is_const() && a.off < 4096) tables_.symbol(b.id).bound = a.off + 1;
   }
   Value v;

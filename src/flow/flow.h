@@ -62,6 +62,7 @@ struct Function {
   bool lifted = false;
   std::uint32_t blocks = 0, instructions = 0;
   std::vector<std::uint64_t> calls;  // entries of functions called, sorted
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> parts;  // pieces that other functions lie before: what rarely runs, set apart
   std::string library;             // the library function that it was recognised as, or empty
 };
 

@@ -7,6 +7,24 @@
 #include "flow/engine.h"
 
 namespace flow {
+namespace {
+
+// The cell that covers `pos`; `near` is where the last one stood: cells lie mostly in order.
+const Cell* cell_at(const Page& page, unsigned pos, std::size_t& near) {
+  const auto count = page.cells.size();
+  if (near >= count) near = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto at = near + i < count ? near + i : near + i - count;
+    const Cell& c = page.cells[at];
+    if (pos >= c.pos && pos < static_cast<unsigned>(c.pos) + c.size) {
+      near = at;
+      return &c;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace
 
 Value Engine::join(const Value& a, const Value& b, std::uint16_t taint, bool loop, std::uint64_t key) {
   if (a.same(b)) {
@@ -97,20 +115,17 @@ void Engine::join(State& a, State&& b, bool loop, std::uint64_t key) {
         continue;
     }
     const std::uint64_t start = r.number << 6;
+    steps_ += 32;  // a page is looked at byte for byte: the budget is to bound time
+    std::size_t near_a = 0, near_b = 0;
     for (unsigned pos = 0; pos < 64;) {
       const Place p{r.base, start + pos};
-      const Page* pa = a.find(p);
-      const Page* pbn = b.find(p);
+      const Page* pa = &pages_[left[li].page];  // anew: what is stored below may move pages
+      const Page* pbn = &pages_[r.page];
       const auto bit = std::uint64_t{1} << pos;
       const bool da = ((pa->known | pa->symbolic) & bit) != 0, db = ((pbn->known | pbn->symbolic) & bit) != 0;
       if (!db) { ++pos; continue; }
-      const auto cell_at = [&](const Page* page) -> const Cell* {
-        for (const auto& c : page->cells)
-          if (pos >= c.pos && pos < static_cast<unsigned>(c.pos) + c.size) return &c;
-        return nullptr;
-      };
-      const Cell* cb = (pbn->symbolic & bit) != 0 ? cell_at(pbn) : nullptr;
-      const Cell* ca = (pa->symbolic & bit) != 0 ? cell_at(pa) : nullptr;
+      const Cell* cb = (pbn->symbolic & bit) != 0 ? cell_at(*pbn, pos, near_b) : nullptr;
+      const Cell* ca = (pa->symbolic & bit) != 0 ? cell_at(*pa, pos, near_a) : nullptr;
       if (!da) {  // only the other path wrote it
         if (cb) {
           const Cell c = *cb;

@@ -156,6 +156,8 @@ Value Engine::load(State& s, const Value& address, std::uint8_t size) {
     v.taint = tables_.taint_union(v.taint, address.taint);
     return v;
   }
+  // While a function's shape is being found, what is read from an unknown address has a name, so that an index keeps its bound.
+  if (light_ && address.kind == Value::Kind::symbol && address.id == 0) return tables_.keyed(fmt::format("read before {:x}", next_insn_), {Symbol::Kind::memory, "unknown"}, size);
   if (address.kind != Value::Kind::symbol || address.id == 0) return {0, 0, address.taint, Value::Kind::symbol, size};
   const Place p{address.id + 1, address.off};
   if (!defined(s, p)) {

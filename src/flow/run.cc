@@ -268,7 +268,17 @@ std::optional<State> Engine::call_one(State s, const Value& target, std::uint64_
         std::vector<int> skip;
         if (const auto* symbol = elf_.function_at(entry); symbol && (model_for(symbol->name, skip) || is_cxx_text(symbol->name))) import = symbol->name;
       }
-      if (import.empty()) body = body_at(target.off, frame.body && frame.body->thumb);
+      // What is called was found when the callers were read, and so were the functions whose addresses a relocated program keeps. Anything
+      // else is a number read where the program keeps something else, or a way of a switch that was not known then: a piece of the function.
+      const bool thumb = frame.body && frame.body->thumb;
+      const bool known = is_start(entry) || prologue_at(entry, thumb);
+      const auto piece = frame.body ? pieces_.find(frame.body->entry) : pieces_.end();
+      const std::uint64_t whole = piece != pieces_.end() ? piece->second : frame.body ? frame.body->entry : 0;
+      auto behind = starts_.upper_bound(whole);
+      while (behind != starts_.end() && pieces_.contains(behind->first)) ++behind;
+      const bool within = !known && tail && frame.body && entry > whole && (behind == starts_.end() || entry < behind->first);
+      if (within && import.empty()) pieces_.emplace(entry, whole);
+      if (import.empty() && (known || within || (elf_.type != 3 && !code_.has_read(entry, thumb)))) body = body_at(target.off, thumb);
     }
   } else if (target.kind == Value::Kind::symbol && tables_.symbol(target.id).kind == Symbol::Kind::import) {
     import = tables_.symbol(target.id).origin;

@@ -37,7 +37,7 @@ struct Symbol {
   std::uint32_t site = UINT32_MAX;  // call site that made it
   std::uint32_t parent = UINT32_MAX;
   std::uint8_t depth = 0;        // how many operations lie between it and where it came from
-  std::uint64_t bound = 0;       // one more than a constant it was compared with; 0 not known
+  std::uint64_t bound = 0;       // it was asked whether it is less; 0 not known
   // Of a value loaded from a table at an unknown index: scale * entry, entries of table_size bytes from table_base on.
   std::uint64_t table_base = 0, table_scale = 1;
   std::uint8_t table_size = 0;
