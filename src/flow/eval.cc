@@ -474,6 +474,7 @@ void Engine::run_from(State s, std::size_t i, const Insn& insn, const Frame& fra
   std::uint64_t written = 0;  // temporaries that had a value before the condition
   std::uint64_t guard = 0;
   bool forked = false;
+  int rounds = 0;
   while (i < insn.ops) {
     ++steps_;
     if (++guard > 200000 || steps_ > budget_.steps) {
@@ -491,7 +492,11 @@ void Engine::run_from(State s, std::size_t i, const Insn& insn, const Frame& fra
           continue;
         }
         if (op.at[1] == insn.address && !insn.falls) { out.push_back({Exit::Kind::jump, constant(op.at[1], word_), std::move(s)}); return; }
-        if (op.at[1] == insn.address && !light_ && guard < 100'000) { i = 0; continue; }  // a repeated string operation
+        if (op.at[1] == insn.address && !light_ && guard < 100'000) {  // a repeated string operation
+          if (forked && ++rounds > 1) return;  // how often is not known: the ways out after none and after one have been taken
+          i = 0;
+          continue;
+        }
         if (op.at[1] == insn.address) { out.push_back({Exit::Kind::next, {}, std::move(s)}); return; }
         out.push_back({Exit::Kind::jump, constant(op.at[1], word_), std::move(s)});
         return;

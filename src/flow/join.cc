@@ -107,7 +107,8 @@ void Engine::join(State& a, State&& b, bool loop, std::uint64_t key) {
     const Page& pb = pages_[r.page];
     {
       const Page& pa = pages_[left[li].page];
-      if (pa.known == pb.known && pa.symbolic == 0 && pb.symbolic == 0 &&
+      if (pa.known == pb.known && pa.symbolic == pb.symbolic &&
+          std::ranges::equal(pa.cells, pb.cells, [](const Cell& x, const Cell& y) { return x.pos == y.pos && x.size == y.size && x.value.same(y.value) && x.value.taint == y.value.taint; }) &&
           std::equal(pa.bytes, pa.bytes + 64, pb.bytes, [&, i = 0](std::uint8_t x, std::uint8_t y) mutable {
             const bool matters = (pa.known >> i++ & 1) != 0;
             return !matters || x == y;
