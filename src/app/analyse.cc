@@ -8,6 +8,7 @@
 #include "app/cache.h"
 #include "base/hash.h"
 #include "base/worker.h"
+#include "derive/data_classes.h"
 #include "elf/elf.h"
 #include "sleigh/sleigh.h"
 
@@ -42,6 +43,7 @@ bool prepare_machine(base::ByteView bytes) {
 std::vector<derive::ProgramFacts> analyse_programs(const std::vector<derive::ProgramFile>& programs, const shell::Tree& files, const ScanOptions& options,
                                                    const Progress& progress, result::Result& out) {
   const derive::Models& models = derive::built_in_models();
+  derive::data_classes_of_name("");  // read here: a worker may not open the tables that the labels are converted with
   shell::Environment environment;
   environment.read_file = files.read_file;
   const Cache cache(options);

@@ -127,7 +127,7 @@ constexpr std::size_t kLongestScript = 1 << 16;  // of those that a program writ
 
 class BinaryReader {
  public:
-  BinaryReader(ProgramFacts& facts, const flow::Program& program, const elf::Binary& binary, const Models& models) : facts_(facts), program_(program), binary_(binary), models_(models), data_(program), effects_of_(program.calls.size()) {}
+  BinaryReader(ProgramFacts& facts, const flow::Program& program, const elf::Binary& binary, const Models& models) : facts_(facts), program_(program), binary_(binary), models_(models), data_(program, binary), effects_of_(program.calls.size()) {}
 
   void read() {
     collect_written();
@@ -509,7 +509,7 @@ class BinaryReader {
     effect.notes["data"] = words;
     if (carried.by_names.empty()) return;
     effect.assumed = true;
-    effect.assumption = "what is sent is made by functions with these names: " + carried.by_names;
+    effect.assumption = "what is sent is made by functions, or of fields, with these names: " + carried.by_names;
   }
 
   // What a key or a line of the operator decides, the operator starts.

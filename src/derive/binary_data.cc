@@ -8,7 +8,12 @@
 
 namespace derive {
 
-DataReader::DataReader(const flow::Program& program) : program_(program) {}
+DataReader::DataReader(const flow::Program& program, const elf::Binary& binary) : program_(program), binary_(binary) {}
+
+const std::map<std::uint64_t, std::vector<std::string>>& DataReader::fields() const {
+  if (!fields_) fields_ = elf::names_in_functions(binary_);
+  return *fields_;
+}
 
 Carried DataReader::carried_by(const flow::CallSite& call, std::size_t argument) const {
   std::set<std::string> classes;
@@ -34,14 +39,30 @@ Carried DataReader::carried_by(const flow::CallSite& call, std::size_t argument)
         told.insert(function.name);
       }
   };
-  std::size_t steps = 0;
-  for (auto step = call.reached_from.rbegin(); step != call.reached_from.rend() && steps < 3; ++step, ++steps) {
-    const auto function = by_name.find(*step);
-    if (function == by_name.end() || *step == "main") break;
-    ask(*function->second);
-    for (const auto callee : function->second->calls)
-      if (const auto called = by_address.find(callee); called != by_address.end()) ask(*called->second);
-  }
+  // Where no function bears a telling name, the fields of what those functions handle may, as far as debug information says.
+  const auto ask_fields = [&](const flow::Function& function) {
+    if (!function.library.empty()) return;
+    const auto names = fields().find(function.address);
+    if (names == fields().end()) return;
+    for (const auto& name : names->second)
+      for (auto& found : data_classes_of_name(name))
+        if (is_patient_data(found)) {
+          classes.insert(std::move(found));
+          told.insert(name);
+        }
+  };
+  const auto walk = [&](const auto& question, std::size_t most) {
+    std::size_t steps = 0;
+    for (auto step = call.reached_from.rbegin(); step != call.reached_from.rend() && steps < most; ++step, ++steps) {
+      const auto function = by_name.find(*step);
+      if (function == by_name.end() || *step == "main") break;
+      question(*function->second);
+      for (const auto callee : function->second->calls)
+        if (const auto called = by_address.find(callee); called != by_address.end()) question(*called->second);
+    }
+  };
+  walk(ask, 3);
+  if (told.empty()) walk(ask_fields, 2);
   Carried out{{classes.begin(), classes.end()}, ""};
   for (const auto& name : told) out.by_names += (out.by_names.empty() ? "" : ", ") + name;
   return out;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -121,6 +122,10 @@ bool is_elf(base::ByteView file);
 // A segment that reaches past the end is cut there and noted: doubts elf-truncated, elf-no-segments,
 // elf-bad-dynamic, elf-bad-symbols, elf-bad-sections, elf-bad-dwarf.
 base::Result<Binary> read(base::ByteView file);
+// By the address of each function that debug information describes: the names of its parameters and variables, and of the members of
+// the structures that these are or point to, sorted. Empty without debug information; read when asked for, not by read().
+std::map<std::uint64_t, std::vector<std::string>> names_in_functions(const Binary& b);
+
 // The header alone: machine, byte order, type, flags, entry. 64 bytes of the file are enough. Errors: as read.
 base::Result<Binary> read_header(base::ByteView file);
 

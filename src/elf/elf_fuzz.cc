@@ -14,5 +14,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       std::abort();
   for (const auto& s : b->symbols) b->view(s.address, s.size), b->c_string(s.address), b->is_code(s.address);
   for (const auto& r : b->relocations) b->word(r.address);
+  elf::names_in_functions(*b);
   return 0;
 }

@@ -1,6 +1,7 @@
 // Why: every later stage believes what this folder says about where code, data and imports are, on eight machines.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstdlib>
@@ -45,11 +46,11 @@ bool have(const char* tool) {
 }
 
 // Compiles `source` with `options`; empty when the compiler failed.
-base::Bytes build(const Target& t, const std::string& options) {
+base::Bytes build(const Target& t, const std::string& options, const char* text = source) {
   const auto folder = std::filesystem::temp_directory_path() / ("biopsy-elf-" + std::to_string(getpid()));
   std::filesystem::create_directories(folder);
   const auto in = folder / "in.c", out = folder / "out";
-  std::ofstream(in) << source;
+  std::ofstream(in) << text;
   const std::string command = std::string(t.compiler) + " " + options + " -o " + out.string() + " " + in.string();
   base::Bytes bytes;
   if (std::system(command.c_str()) == 0)
@@ -94,6 +95,35 @@ TEST_P(EachMachine, a_dynamic_program_tells_its_imports_and_initialisers) {
   ASSERT_EQ(b->compile_units.size(), 1u);
   EXPECT_TRUE(b->compile_units[0].ends_with("in.c"));
   EXPECT_TRUE(b->doubts.empty());
+}
+
+TEST_P(EachMachine, debug_information_names_what_a_function_handles) {
+  constexpr const char* text = R"(
+struct birth { int birth_year; };
+typedef struct { char patient_name[32]; const struct birth *born; unsigned char bed; } record_t;
+__attribute__((noinline)) int make_frame(unsigned char *out, const record_t *who) { out[0] = who->bed; return out[0] + who->patient_name[0] + who->born->birth_year; }
+__attribute__((noinline)) int sum(int first, int second) { return first * second; }
+int main(int argc, char **argv) { return make_frame((unsigned char *)argv[0], (const record_t *)argv[argc]) + sum(argc, 3); }
+)";
+  for (const std::string options : {"-O2 -g -gdwarf-4", "-O1 -g -gdwarf-5", "-O0 -g -gdwarf-2 -gstrict-dwarf"}) {
+    const auto bytes = build(GetParam(), options, text);
+    ASSERT_FALSE(bytes.empty());
+    const auto b = read(bytes);
+    ASSERT_TRUE(b);
+    const auto names = names_in_functions(*b);
+    const auto of = [&](std::string_view function) {
+      for (const auto& symbol : b->symbols)
+        if (symbol.name == function)
+          if (const auto found = names.find(b->machine == Machine::arm ? symbol.address & ~1ull : symbol.address); found != names.end()) return found->second;
+      return std::vector<std::string>{};
+    };
+    const auto frame = of("make_frame"), sum = of("sum");
+    for (const auto wanted : {"out", "who", "patient_name", "bed", "born", "birth_year"}) EXPECT_TRUE(std::ranges::find(frame, wanted) != frame.end()) << options << ": " << wanted;
+    EXPECT_EQ(sum, (std::vector<std::string>{"first", "second"})) << options;
+  }
+  const auto stripped = build(GetParam(), "-O2", text);
+  ASSERT_TRUE(read(stripped));
+  EXPECT_TRUE(names_in_functions(*read(stripped)).empty());
 }
 
 TEST_P(EachMachine, stripping_takes_names_and_nothing_else) {
