@@ -115,6 +115,10 @@ struct Binary {
   bool has_import(std::string_view name) const;
 };
 
+// PowerPC, position-independent: the stub at `address` (lwz r11, off(r30); mtctr r11; bctr, or with addis r11, r30, ha before) jumps to
+// what the slot at r30 + the result holds, r30 being its caller's. Nothing when there is no such stub.
+std::optional<std::uint32_t> ppc_pic_stub(const Binary& b, std::uint64_t address);
+
 // True when the bytes begin like an ELF file.
 bool is_elf(base::ByteView file);
 

@@ -1,6 +1,7 @@
 // Executable bytes in, the PLT stub of every import out: code that loads a GOT slot and jumps to what it holds.
 // Found by shape, not by section name, since firmware often has no section headers.
 #include <algorithm>
+#include <map>
 #include <unordered_map>
 
 #include "elf/parts.h"
@@ -98,54 +99,39 @@ void ppc(Binary& b, const Slots& slots, base::ByteView code, std::uint64_t addre
   }
 }
 
-// The value that position-independent code gives r30: bcl 20,31,.+4; mflr r30; addis r30, r30, ha; addi r30, r30, lo.
-std::vector<std::uint32_t> ppc_table_pointers(const Binary& b, base::ByteView code, std::uint64_t address) {
-  std::vector<std::uint32_t> out;
-  for (std::uint64_t at = 0; at + 4 <= code.size(); at += 4) {
-    if (*base::load<std::uint32_t>(code, at, b.order) != 0x429F0005) continue;
-    auto value = static_cast<std::uint32_t>(address + at + 4);
-    int parts = 0;
-    for (std::uint64_t next = at + 4; next < at + 64 && parts < 2; next += 4) {
-      const auto word = base::load<std::uint32_t>(code, next, b.order);
-      if (!word) break;
-      if (parts == 0 && (*word & 0xFFFF0000) == 0x3FDE0000) value += *word << 16, parts = 1;
-      else if ((*word & 0xFFFF0000) == 0x3BDE0000) value += static_cast<std::uint32_t>(static_cast<std::int16_t>(*word & 0xFFFF)), parts = 2;
-    }
-    if (parts == 2 && std::find(out.begin(), out.end(), value) == out.end()) out.push_back(value);
+// The value that position-independent code gives r30 from `at` on: bcl 20,31,.+4; mflr r30; addis r30, r30, ha; addi r30, r30, lo.
+std::optional<std::uint32_t> ppc_table_pointer(const Binary& b, base::ByteView code, std::uint64_t address, std::uint64_t at) {
+  if (*base::load<std::uint32_t>(code, at, b.order) != 0x429F0005) return std::nullopt;
+  auto value = static_cast<std::uint32_t>(address + at + 4);
+  bool high = false;
+  for (std::uint64_t next = at + 4; next < at + 64; next += 4) {
+    const auto word = base::load<std::uint32_t>(code, next, b.order);
+    if (!word) break;
+    if (!high && (*word & 0xFFFF0000) == 0x3FDE0000) value += *word << 16, high = true;
+    else if ((*word & 0xFFFF0000) == 0x3BDE0000 && high) return value + static_cast<std::uint32_t>(static_cast<std::int16_t>(*word & 0xFFFF));
   }
-  return out;
+  return std::nullopt;
 }
 
-// lwz r11, off(r30); mtctr r11; bctr, or addis r11, r30, ha; lwz r11, lo(r11); ... Objects may have given r30 different
-// values, and each has stubs of its own; the linker writes stubs in the order of their slots, which tells them apart.
+// Objects may have given r30 different values, and each has stubs of its own. An object's code lies together: the value at a call is the
+// one that was made last before it. Most calls of a stub decide; the flow engine, which knows r30 exactly, asks ppc_pic_stub itself.
 void ppc_pic(Binary& b, const Slots& slots, base::ByteView code, std::uint64_t address) {
-  const auto pointers = ppc_table_pointers(b, code, address);
-  if (pointers.empty()) return;
-  std::uint32_t last = 0;
-  for (std::uint64_t at = 0; at + 12 <= code.size(); at += 4) {
-    std::uint32_t word = *base::load<std::uint32_t>(code, at, b.order), high = 0;
-    std::uint64_t next = at + 4;
-    if ((word & 0xFFFF0000) == 0x3D7E0000) {
-      high = word << 16;
-      word = *base::load<std::uint32_t>(code, next, b.order);
-      next += 4;
-      if ((word & 0xFFFF0000) != 0x816B0000) continue;
-    } else if ((word & 0xFFFF0000) != 0x817E0000) {
-      continue;
-    }
-    if (base::load<std::uint32_t>(code, next, b.order) != 0x7D6903A6u || base::load<std::uint32_t>(code, next + 4, b.order) != 0x4E800420u) continue;
-    const std::uint32_t offset = high + static_cast<std::uint32_t>(static_cast<std::int16_t>(word & 0xFFFF));
-    std::uint32_t slot = 0;
-    for (const auto pointer : pointers) {
-      const std::uint32_t candidate = pointer + offset;
-      if (slots.contains(candidate) && candidate >= last && (slot == 0 || candidate < slot)) slot = candidate;
-    }
-    if (slot == 0) continue;
-    last = slot;
+  std::map<std::uint64_t, std::map<std::uint32_t, int>> votes;  // stub -> slot -> calls
+  std::uint32_t pointer = 0;
+  for (std::uint64_t at = 0; at + 4 <= code.size(); at += 4) {
+    if (const auto made = ppc_table_pointer(b, code, address, at)) pointer = *made;
+    const auto word = *base::load<std::uint32_t>(code, at, b.order);
+    if (pointer == 0 || (word & 0xFC000003) != 0x48000001) continue;
+    const auto distance = static_cast<std::int32_t>((word & 0x03FFFFFC) << 6) >> 6;
+    const auto target = (address + at + static_cast<std::uint64_t>(static_cast<std::int64_t>(distance))) & 0xFFFFFFFF;
+    const auto offset = ppc_pic_stub(b, target);
+    if (offset && slots.contains(pointer + *offset)) ++votes[target][pointer + *offset];
+  }
+  for (const auto& [stub, of] : votes) {
+    const auto slot = std::max_element(of.begin(), of.end(), [](const auto& x, const auto& y) { return x.second < y.second; })->first;
     auto& import = b.imports[slots.at(slot)];
-    if (import.stub != 0) import.more_stubs.push_back(address + at);
-    note(b, slots, slot, address + at);
-    at = next;
+    if (import.stub != 0) import.more_stubs.push_back(stub);
+    note(b, slots, slot, stub);
   }
 }
 
@@ -160,6 +146,23 @@ void riscv(Binary& b, const Slots& slots, base::ByteView code, std::uint64_t add
 }
 
 }  // namespace
+
+std::optional<std::uint32_t> ppc_pic_stub(const Binary& b, std::uint64_t address) {
+  std::uint32_t high = 0;
+  auto word = base::load<std::uint32_t>(b.view(address, 4), 0, b.order);
+  if (!word) return std::nullopt;
+  if ((*word & 0xFFFF0000) == 0x3D7E0000) {
+    high = *word << 16;
+    address += 4;
+    word = base::load<std::uint32_t>(b.view(address, 4), 0, b.order);
+    if (!word || (*word & 0xFFFF0000) != 0x816B0000) return std::nullopt;
+  } else if ((*word & 0xFFFF0000) != 0x817E0000) {
+    return std::nullopt;
+  }
+  const auto behind = b.view(address + 4, 8);
+  if (base::load<std::uint32_t>(behind, 0, b.order) != 0x7D6903A6u || base::load<std::uint32_t>(behind, 4, b.order) != 0x4E800420u) return std::nullopt;
+  return high + static_cast<std::uint32_t>(static_cast<std::int16_t>(*word & 0xFFFF));
+}
 
 void find_stubs(Binary& b) {
   Slots slots;

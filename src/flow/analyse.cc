@@ -26,6 +26,7 @@ Engine::Engine(const elf::Binary& binary, const sleigh::Machine& machine, sleigh
   if (!machine.link.empty()) link_ = code_.reg(machine.link);
   if (!machine.global.empty()) global_ = code_.reg(machine.global);
   if (machine.delay_slots) t9_ = code_.reg("t9");
+  if (elf_.machine == elf::Machine::ppc) table_pointer_ = code_.reg("r30");
   if (machine.mode_switch) mode_ = code_.reg("TB");
   sys_number_ = code_.reg(machine.syscall_number);
   global_value_ = binary.mips_gp;

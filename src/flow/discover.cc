@@ -11,7 +11,17 @@ namespace flow {
 bool Engine::code_target(std::uint64_t address) const {
   if (machine_.mode_switch) address &= ~std::uint64_t{1};
   if (address % machine_.alignment != 0) return false;
+  if (elf_.machine == elf::Machine::ppc && elf::ppc_pic_stub(elf_, address)) return false;
   return elf_.is_code(address) && !stubs_.contains(address);
+}
+
+std::optional<std::string> Engine::import_called(const State& s, std::uint64_t address) const {
+  if (table_pointer_.size != 0 && table_pointer_.slot < s.regs.size() && s.regs[table_pointer_.slot].is_const())
+    if (const auto offset = elf::ppc_pic_stub(elf_, address)) {
+      const auto slot = slots_.find((s.regs[table_pointer_.slot].off + *offset) & 0xFFFFFFFF);
+      if (slot != slots_.end() && slot->second.import) return slot->second.name;
+    }
+  return import_at(address);
 }
 
 std::optional<std::string> Engine::import_at(std::uint64_t address) const {
@@ -58,11 +68,30 @@ bool Engine::is_all_arm() const {
 }
 
 // Whether a word of the data may be a function's address: an odd one is Thumb's only where the program starts in Thumb or the code
-// there begins as its functions do. Texts lie in executable segments, too, and their addresses are odd as often as not.
+// there begins as its functions do, and on other machines it does not follow straight code. Texts lie in executable segments, too, and their addresses are odd as often as not.
 bool Engine::data_may_call(std::uint64_t v) const {
   if (!code_target(v)) return false;
-  if (elf_.machine != elf::Machine::arm || (v & 1) == 0 || elf_.thumb_entry) return true;
+  if (elf_.machine != elf::Machine::arm) return prologue_at(v, false) || behind_an_end(v);
+  if ((v & 1) == 0 || elf_.thumb_entry) return true;
   return prologue_at(v & ~std::uint64_t{1}, true);
+}
+
+// Whether what stands before an address leads elsewhere: a return, a jump, a call (it may not return), or nothing at all. In the middle of
+// straight code no function begins, whatever number in the data says so.
+bool Engine::behind_an_end(std::uint64_t address) const {
+  const auto before = [&](std::uint64_t distance) { return base::load<std::uint32_t>(elf_.view(address - distance, 4), 0, elf_.order).value_or(0); };
+  const std::uint32_t last = before(4);
+  if (last == 0) return true;
+  switch (elf_.machine) {
+    case elf::Machine::ppc: return (last & 0xFC000000) == 0x48000000 || (last & 0xFFFFFBFE) == 0x4E800020 || last == 0x60000000;
+    case elf::Machine::aarch64: return (last & 0x7C000000) == 0x14000000 || (last & 0xFE000000) == 0xD6000000 || last == 0xD503201F;
+    case elf::Machine::mips: {
+      const std::uint32_t jump = before(8);  // the last is in its delay slot
+      const bool by_register = (jump & 0xFC00003E) == 0x00000008;  // jr, jalr
+      return by_register || jump >> 26 == 2 || jump >> 26 == 3 || (jump & 0xFFFF0000) == 0x10000000 || (jump & 0xFFFF0000) == 0x04110000;
+    }
+    default: return true;
+  }
 }
 
 void Engine::find_starts() {
@@ -394,7 +423,7 @@ static bool half_of_address(elf::Machine machine, std::uint64_t a) {
   return (machine == elf::Machine::mips || machine == elf::Machine::ppc) && (a & 0xFFFF) == 0;
 }
 
-// In a program whose base is zero a number may look like an address. No function's, it seems: nothing adds the program counter to it (ARM),
+// In a program whose base is zero a number may look like an address. No function's, it seems: nothing adds the program counter to it (ARM, x86),
 // or it is small or round (MIPS, PowerPC), and what lies there is no prologue.
 bool Engine::perhaps_number(std::uint64_t target) const {
   if (elf_.type != 3) return false;
@@ -404,6 +433,8 @@ bool Engine::perhaps_number(std::uint64_t target) const {
     case elf::Machine::arm: return !relative_.contains(target) && !prologue_at(at, marked);
     case elf::Machine::mips:
     case elf::Machine::ppc: return (at < 0x10000 || at % 256 == 0) && !prologue_at(at, false);
+    case elf::Machine::x86:
+    case elf::Machine::x86_64: return !relative_.contains(target);
     default: return false;
   }
 }
@@ -430,7 +461,7 @@ void Engine::note_code_pointer(Body& body, const Value& v) {
     if (elf_.machine == elf::Machine::x86 || elf_.machine == elf::Machine::x86_64) {
       const auto first = elf_.view(a, 4);
       const bool looks = !first.empty() && (relative_.contains(v.off) || first[0] == 0x55 || first[0] == 0xF3 || first[0] == 0x53 || a % 16 == 0);
-      if (!looks) return;
+      if (!looks || perhaps_number(v.off)) return;
     } else if (elf_.machine != elf::Machine::arm && perhaps_number(v.off)) {
       return;
     } else if (elf_.machine == elf::Machine::arm && !prologue_at(a, (v.off & 1) != 0)) {
@@ -516,7 +547,7 @@ void Engine::build(Body& body, int depth) {
     std::vector<Value> targets = target.kind == Value::Kind::choice ? tables_.parts(target.id) : std::vector<Value>{target};
     for (const auto& t : targets) {
       std::optional<std::string> import;
-      if (t.is_const()) import = import_at(t.off);
+      if (t.is_const()) import = import_called(s, t.off);
       else if (t.kind == Value::Kind::symbol && tables_.symbol(t.id).kind == Symbol::Kind::import) import = tables_.symbol(t.id).origin;
       if (import) {
         imports.insert(*import);
@@ -644,7 +675,7 @@ void Engine::build(Body& body, int depth) {
             const Value& sp = e.state.regs[stack_.slot];
             const bool leaves = sp.is_const() && !doubtful_.contains(body.entry) && sp.off == stack_top_ && target != body.entry && code_target(target) && !seen.contains(target) &&
                                 (target < body.entry || starts_.upper_bound(body.entry) != starts_.upper_bound(target));
-            if ((is_start(target) && target != body.entry) || import_at(target) || elsewhere || leaves) {
+            if ((is_start(target) && target != body.entry) || import_called(e.state, target) || elsewhere || leaves) {
               if (call_target(e.state, constant(target | (machine_.mode_switch && e.target.off & 1), word_))) returns = true;
               break;
             }

@@ -110,6 +110,7 @@ class Engine {
   void settle_returns();
   void scan_calls();
   void scan_prologues();
+  bool behind_an_end(std::uint64_t address) const;
   bool perhaps_number(std::uint64_t target) const;
   std::uint64_t behind_padding(std::uint64_t from, std::uint64_t to);
   void note_code_pointer(Body& body, const Value& v);
@@ -117,6 +118,7 @@ class Engine {
   bool is_start(std::uint64_t address) const { return starts_.contains(address); }
   std::string function_name(std::uint64_t address) const;
   std::optional<std::string> import_at(std::uint64_t address) const;
+  std::optional<std::string> import_called(const State& s, std::uint64_t address) const;  // PowerPC: the caller's r30 decides
   bool code_target(std::uint64_t address) const;
 
   // run.cc
@@ -206,7 +208,7 @@ class Engine {
   std::vector<std::uint32_t> flags_;  // ARM: slots of the condition flags
 
   std::vector<CodeStore::Reg> arg_regs_, sys_args_;
-  CodeStore::Reg result_, stack_, link_, global_, sys_number_, t9_, mode_;
+  CodeStore::Reg result_, stack_, link_, global_, sys_number_, t9_, mode_, table_pointer_;  // the last: PowerPC's r30
   std::uint64_t global_value_ = 0;
 
   std::vector<CallSite> calls_;

@@ -249,7 +249,7 @@ std::optional<State> Engine::call_one(State s, const Value& target, std::uint64_
     }
   }
   if (target.is_const()) {
-    if (const auto name = import_at(target.off)) import = *name;
+    if (const auto name = import_called(s, target.off)) import = *name;
     else if (code_target(target.off)) {
       const std::uint64_t entry = machine_.mode_switch ? target.off & ~std::uint64_t{1} : target.off;
       if (const auto known = recognised_.find(entry); known != recognised_.end()) {
