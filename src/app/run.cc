@@ -84,6 +84,7 @@ bool keep_capture(const std::string& path, const base::Bytes& capture) {
 }
 
 constexpr unsigned kAttemptSeconds = 3;  // of one attempt; at the usual speed five minutes of the device
+constexpr std::size_t kManyKeys = 100;   // an attempt with more has twice the time
 
 // What could set a program's findings going: nothing at all, each key once, each two keys with an enter between. Where all of
 // them wait for a person, nothing at all comes last.
@@ -136,7 +137,7 @@ base::Result<result::Result> confirm(const RunOptions& options, const unpack::Fi
       box::Plan one = plan;
       one.program = program;
       one.input = inputs[i];
-      if (plan.input.empty()) one.limits.wall_seconds = std::min(plan.limits.wall_seconds, kAttemptSeconds);
+      if (plan.input.empty()) one.limits.wall_seconds = std::min(plan.limits.wall_seconds, inputs[i].size() > kManyKeys ? 2 * kAttemptSeconds : kAttemptSeconds);
       if (!options.quiet) fmt::print(stderr, "biopsy: trying {}{}\n", base::escape_terminal(program), inputs[i].empty() ? "" : fmt::format(" with {} keys", inputs[i].size()));
       auto record = box::run(firmware, one);
       if (!record && record.error().kind == base::Error::Kind::unsupported) return std::unexpected(record.error());

@@ -472,7 +472,7 @@ TEST(Boot, StartsTheScriptsAndTheProgramsAfterThem) {
   const auto firmware = unpack::open({package("monitor-2.0.6.bin")});
   ASSERT_TRUE(firmware);
   box::Plan plan;
-  plan.limits.wall_seconds = 2;
+  plan.limits.wall_seconds = 8;
   const auto record = box::run(*firmware, plan);
   ASSERT_TRUE(record) << record.error().message;
   for (const char* path : {"/sbin/init", "/etc/init.d/rcS", "/etc/init.d/S80update", "/opt/bin/update", "/opt/bin/monitor"}) EXPECT_NE(find(*record, "execute", path), nullptr) << path;

@@ -23,6 +23,7 @@ class Stage {
       if (!stage) return response.writeHead(404).end();
       return stage.answer(rest.join('/'), request, response);
     });
+    Stage.#server.keepAliveTimeout = 120_000;  // a judge on a busy machine may ask again after the usual five seconds
     await new Promise((done) => Stage.#server.listen(0, '127.0.0.1', done));
     Stage.#port = Stage.#server.address().port;
   }
@@ -108,7 +109,7 @@ class Stage {
     let why = '';
     try {
       const updater = new Updater({ metadataDir: this.dir('judge-metadata'), metadataBaseUrl: this.url('metadata'), targetDir: this.dir('judge-targets'),
-        targetBaseUrl: this.url('targets'), config: { fetchRetries: 0, fetchRetry: 0, fetchTimeout: 5000 } });
+        targetBaseUrl: this.url('targets'), config: { fetchRetries: 0, fetchRetry: 0, fetchTimeout: 30_000 } });
       await updater.refresh();
       for (const name of names) {
         const target = await updater.getTargetInfo(name);
