@@ -28,9 +28,11 @@ constexpr std::size_t kEventsMost = 20'000;
 constexpr std::size_t kPlantedMost = 400;
 constexpr const char* kEmulators = "/tmp/emulators/";
 
+// What acts for whoever called it: shells, and commands of the system that stand as programs of their own where there is no busybox.
 bool is_tool(std::string_view path) {
   const std::string_view name = path.substr(path.rfind('/') + 1);
-  for (const char* tool : {"busybox", "toybox", "sh", "ash", "bash", "dash", "hush", "env", "init", "procd"})
+  for (const char* tool : {"busybox", "toybox", "sh", "ash", "bash", "dash", "hush", "env", "init", "procd", "mount", "mount.nfs", "mount.cifs", "umount",
+                           "wget", "curl", "tftp", "ftpget", "ftpput", "nc", "cp", "mv", "dd", "tar", "ifconfig", "ip", "route", "insmod", "modprobe", "reboot"})
     if (name == tool) return true;
   return false;
 }
