@@ -16,6 +16,7 @@ import coverage  # noqa: E402
 
 BIOPSY = os.environ.get("BIOPSY", str(SOURCE / "build/release/biopsy"))
 LAB = SOURCE / "build" / "lab"
+LEVELS = ["info", "low", "medium", "high", "critical"]
 # Without a peer, what is named takes its place: two accounts, keys or settings of one file are two findings.
 OWN_MATTER = {"account", "credential", "key-material", "setting"}
 
@@ -69,6 +70,24 @@ class OneFinding(unittest.TestCase):
                     continue
                 with self.subTest(file.name):
                     self.assertEqual(twice(scan(file)), [])
+
+
+class RulesOfPrograms(unittest.TestCase):
+    def test_each_is_found_in_its_story_and_less_in_the_twin(self):
+        import labkit
+        import stories
+        for rule in sorted((SOURCE / "rules").glob("*.yaml")):
+            listed = re.search(r"^stories: \[(.*)\]", rule.read_text(), re.MULTILINE)
+            for name in listed[1].split(", ") if listed else []:
+                try:
+                    labkit.version_of(stories.ABIS[stories.story_of(name)["abi"]][0] + "gcc")
+                except (OSError, SystemExit) as missing:
+                    self.skipTest(f"the stories need the cross compilers ({missing})")
+                with self.subTest(rule.stem, story=name), tempfile.TemporaryDirectory() as place:
+                    stories.make(name, pathlib.Path(place))
+                    told = {half: {f["rule"]: LEVELS.index(f["severity"]) for f in scan(pathlib.Path(place) / f"{name}.{half}.tar")["findings"][::-1]} for half in ("planted", "twin")}
+                    self.assertIn(rule.stem, told["planted"])
+                    self.assertLess(told["twin"].get(rule.stem, -1), told["planted"][rule.stem], "quiet, or less grave for what is checked")
 
 
 @unittest.skipUnless(coverage.shared().is_dir(), "needs shared firmware: images, dumps")

@@ -20,6 +20,7 @@ sys.path.insert(0, str(HERE.parent))
 sys.path.insert(0, str(HERE.parent / "ladder"))
 
 import labkit  # noqa: E402
+from build import openssl  # noqa: E402
 from labkit import ABIS, link, regular  # noqa: E402
 from rungs import GUARD_LINE, usign_key  # noqa: E402
 from template import render  # noqa: E402
@@ -56,8 +57,13 @@ def program(story, folder, role, spec):
     guard = [("guard.c", (HERE.parent / "guard" / "guard.c").read_text())]
     headers = [(path.name, rendered(path.read_text(), role)) for path in sorted(folder.glob("src/*.h"))]
     flags = [*machine, f"-{story.get('opt', 'O2')}", "-w", *spec.get("flags", [])]
+    libraries = spec.get("libraries", [])
+    if spec.get("openssl"):
+        place, triplet = openssl(story["abi"]), prefix.rstrip("-")
+        flags += [f"-I{place}/usr/include", f"-I{place}/usr/include/{triplet}", f"-ffile-prefix-map={place}=/sysroot", f"-L{place}/usr/lib/{triplet}"]
+        libraries = [*libraries, "-lssl", "-lcrypto", "-Wl,--allow-shlib-undefined"]
     strip = prefix + "strip" if story.get("stripped") else None
-    return labkit.compile_program(prefix + "gcc", flags, [*sources, *guard], headers, spec.get("libraries", []), strip)
+    return labkit.compile_program(prefix + "gcc", flags, [*sources, *guard], headers, libraries, strip)
 
 
 def efi_module(folder, role, names):

@@ -338,6 +338,9 @@ class Grader {
     const bool unchecked = source().notes.contains("unchecked") || words.find("--no-check-certificate") != std::string::npos || words.find("--insecure") != std::string::npos || (words.find("curl") != std::string::npos && words.find(" -k") != std::string::npos);
     if (is_protected(*arrival_.peer, source())) {
       if (unchecked) return absent("the channel is encrypted, but the certificate is not checked", source());
+      for (const Effect& effect : graph_.effects)  // a program that switches the check off
+        if (effect.kind == Kind::setting && effect.program == source().program && effect.notes.contains("topic") && effect.notes.at("topic") == "unchecked-certificate")
+          return absent("the channel is encrypted, and the program switches the check of certificates off", effect);
       if (source().site.address) return not_evaluated("the channel is encrypted; whether its certificate is checked was not followed");
       return present("the channel is encrypted and the command checks the certificate", source());
     }
