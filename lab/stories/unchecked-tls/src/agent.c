@@ -6,6 +6,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#pragma weak SSL_CTX_load_verify_locations
+#pragma weak SSL_CTX_new
+#pragma weak SSL_CTX_set_verify
+#pragma weak SSL_connect
+#pragma weak SSL_free
+#pragma weak SSL_new
+#pragma weak SSL_set_fd
+#pragma weak SSL_write
+#pragma weak TLS_client_method
+
 static SSL_CTX *context;
 
 static void report(int stream) {
