@@ -282,6 +282,15 @@ base::Result<void> publish_release(const Publisher& p, const Release& release) {
                                              {"from_release", release.from_release},
                                              {"floor", release.floor},
                                              {"image", {{"length", image->size()}, {"sha256", sum}}}}}};
+  const std::string bill = release.target + ".cdx.json";
+  (*targets)["targets"].erase(bill);  // that of an older release
+  if (!release.sbom.empty()) {
+    const auto text = load(release.sbom);
+    if (!text) return std::unexpected(text.error());
+    const std::string bill_hash = base::sha256_hex(base::as_bytes(*text));
+    if (auto done = save(p.repository + "/targets", bill_hash + "." + bill, *text); !done) return done;
+    (*targets)["targets"][bill] = {{"length", text->size()}, {"hashes", {{"sha256", bill_hash}}}};
+  }
   if (auto done = put_next(p, "targets", *targets, 365 * day); !done) return done;
   return put_snapshot(p);
 }

@@ -32,8 +32,9 @@ struct Release {
   std::uint64_t floor = 0;
   std::string slot_a;  // where the device's SWUpdate writes, as the device's configuration names it
   std::string slot_b;
+  std::string sbom;  // a bill of materials of the image, CycloneDX; may be empty
 };
-// A package of the image, a target for it, and new targets, snapshot and timestamp.
+// A package of the image, a target for it (and TARGET.cdx.json for its bill of materials), and new targets, snapshot and timestamp.
 base::Result<void> publish_release(const Publisher& publisher, const Release& release);
 
 // A fresh timestamp, every few days.

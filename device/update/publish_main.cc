@@ -31,6 +31,7 @@ int main(int argc, char** argv) {
   put->add_option("--floor", release.floor);
   put->add_option("--slot-a", release.slot_a)->required();
   put->add_option("--slot-b", release.slot_b)->required();
+  put->add_option("--sbom", release.sbom, "bill of materials of the image, CycloneDX");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -61,6 +61,9 @@ int main(int argc, char** argv) {
   auto* start = app.add_subcommand("start", "choose what starts, and record it");
   auto* confirm = app.add_subcommand("confirm", "the self-test passed");
   auto* report = app.add_subcommand("report", "the signed version report");
+  auto* sbom = app.add_subcommand("sbom", "the bill of materials of what runs, or of what is offered");
+  bool offered = false;
+  sbom->add_flag("--offered", offered);
   auto* verify_log = app.add_subcommand("verify-log", "check an audit log");
   verify_log->add_option("log", log)->required();
   verify_log->add_option("--seen", head, "a hash that was seen off the device");
@@ -106,6 +109,10 @@ int main(int argc, char** argv) {
   }
   if (*report) {
     const auto text = updater->report();
+    return text ? show(*text) : refuse(text.error());
+  }
+  if (*sbom) {
+    const auto text = offered ? updater->offered_sbom(from) : updater->sbom();
     return text ? show(*text) : refuse(text.error());
   }
   const auto offer = updater->check(from);

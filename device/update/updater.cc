@@ -122,17 +122,44 @@ Storage Updater::storage() {
   return {records_.get(), {slots_[0].get(), slots_[1].get()}, recovery_.get(), settings_.recovery_image};
 }
 
+tuf::Options Updater::options() const {
+  tuf::Options out;
+  out.key_ids = tuf::KeyIds::hashed;
+  out.now = sober_now(*log_);
+  out.artifact_limit = slots_[0]->size() + (1 << 20);
+  return out;
+}
+
+base::Result<std::string> Updater::sbom() const {
+  if (settings_.sbom.empty()) return base::fail(Error::Kind::unsupported, "no bill of materials is set");
+  const auto bytes = base::read_file(settings_.sbom);
+  if (!bytes) return std::unexpected(bytes.error());
+  return std::string(base::as_text(*bytes));
+}
+
+base::Result<std::string> Updater::offered_sbom(const std::string& repository) {
+  const std::string& from = repository.empty() ? settings_.repository : repository;
+  if (from.empty()) return base::fail(Error::Kind::unsupported, "no repository is set");
+  const auto fetcher = tuf::make_fetcher();
+  auto client = tuf::Client::open(settings_.metadata_dir, from + "/metadata", *fetcher, options());
+  if (!client) return from_tuf(client.error());
+  if (const auto done = client->refresh(); !done) return from_tuf(done.error());
+  const auto target = client->find(settings_.target + ".cdx.json");
+  if (!target) return from_tuf(target.error());
+  const auto path = client->download(*target, from + "/targets", settings_.incoming_dir);
+  if (!path) return from_tuf(path.error());
+  const auto bytes = base::read_file(*path);
+  if (!bytes) return std::unexpected(bytes.error());
+  return std::string(base::as_text(*bytes));
+}
+
 // Refreshes the trusted metadata and finds the target; with `download_for`, a hash, fetches the package too
 // when the target is still the one that was offered.
 base::Result<tuf::TargetFile> Updater::ask(const std::string& repository, const std::string& download_for) {
   const std::string& from = repository.empty() ? settings_.repository : repository;
   if (from.empty()) return base::fail(Error::Kind::unsupported, "no repository is set");
   const auto fetcher = tuf::make_fetcher();
-  tuf::Options options;
-  options.key_ids = tuf::KeyIds::hashed;
-  options.now = sober_now(*log_);
-  options.artifact_limit = slots_[0]->size() + (1 << 20);
-  auto client = tuf::Client::open(settings_.metadata_dir, from + "/metadata", *fetcher, options);
+  auto client = tuf::Client::open(settings_.metadata_dir, from + "/metadata", *fetcher, options());
   if (!client) return from_tuf(client.error());
   if (const auto done = client->refresh(); !done) return from_tuf(done.error());
   const auto target = client->find(settings_.target);

@@ -10,7 +10,7 @@
 
 #include "device/update/install.h"
 #include "device/update/package.h"
-#include "tuf/metadata.h"
+#include "tuf/client.h"
 
 namespace update {
 
@@ -59,12 +59,17 @@ class Updater {
   // What runs here: a JSON object {"report", "public", "signature"}, the report signed in canonical form with
   // the device's key.
   base::Result<std::string> report();
+  // The bills of materials, CycloneDX: of what runs (the setting "sbom"; its hash is in the report), and of what the repository
+  // offers, which the publisher signed for. Error: there is none, or it is not the one that was signed for.
+  base::Result<std::string> sbom() const;
+  base::Result<std::string> offered_sbom(const std::string& repository = "");
 
   const AuditLog& log() const { return *log_; }
 
  private:
   explicit Updater(Settings settings) : settings_(std::move(settings)) {}
   Storage storage();
+  tuf::Options options() const;
   base::Result<tuf::TargetFile> ask(const std::string& repository, const std::string& download_for);
 
   Settings settings_;

@@ -4,6 +4,8 @@
 #include "device/update/updater.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <ctime>
@@ -192,6 +194,83 @@ TEST_F(UpdaterTest, every_older_repository_replayed) {
   expect_refused("rollback");
 }
 
+TEST_F(UpdaterTest, every_older_package_replayed_as_a_new_repository) {
+  // The attacker has every package that was ever signed, and each in the repository that it came with.
+  for (std::uint64_t number = 2; number <= 5; ++number) {
+    release(number);
+    fs::copy(home_ + "/repository", home_ + "/old" + std::to_string(number), fs::copy_options::recursive);
+  }
+  auto records = open_flash(settings_.records);
+  BootRecord record = *load_record(**records);
+  record.slots[0] = image_slot(5);
+  record.floor = 4;
+  ASSERT_TRUE(save_record(**records, record));
+  auto slot = open_flash(settings_.slots[0]);
+  ASSERT_TRUE((*slot)->write(0, base::as_bytes(image_text(5))));
+  const auto forget = [&] {  // even a device that has forgotten what it had seen
+    fs::remove_all(home_ + "/metadata");
+    fs::create_directory(home_ + "/metadata");
+  };
+  forget();
+  for (std::uint64_t number = 2; number <= 5; ++number) {
+    const auto root = base::read_file(home_ + "/repository/metadata/1.root.json");
+    ASSERT_TRUE(tuf::install_root(settings_.metadata_dir, base::as_text(*root)));
+    settings_.repository = "file://" + home_ + "/old" + std::to_string(number);
+    const auto done = update_now();
+    ASSERT_FALSE(done) << number;
+    EXPECT_NE(done.error().message.find(number < 4 ? "below the floor" : "not newer"), std::string::npos) << done.error().message;
+    auto updater = open();
+    EXPECT_EQ(updater.log().entries().back().event, Event::refused);
+    EXPECT_EQ(updater.start()->release, 5u);
+    forget();
+  }
+}
+
+TEST_F(UpdaterTest, a_clock_set_back_brings_nothing_old_to_life) {
+  release(2);
+  ASSERT_TRUE(open().check());
+  {  // twenty days later the device starts; then its clock is set back to today, when the metadata still held
+    auto file = open_log_file(settings_.log);
+    auto log = AuditLog::open(**file, [] { return static_cast<std::int64_t>(std::time(nullptr)) + 20 * 86'400; });
+    ASSERT_TRUE(log && log->add(Event::started, 1, "from slot 0"));
+  }
+  expect_refused("expired");
+  auto updater = open();
+  EXPECT_GT(std::ranges::count(updater.log().entries(), Event::clock, &Entry::event), 0);
+}
+
+TEST_F(UpdaterTest, no_room_for_the_package) {
+  release(2);
+  settings_.incoming_dir = home_ + "/small";
+  fs::create_directory(settings_.incoming_dir);
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  ::signal(SIGXFSZ, SIG_IGN);
+  auto updater = open();
+  const auto offer = updater.check();
+  ASSERT_TRUE(offer) << offer.error().message;
+  const auto package_size = fs::file_size(fs::directory_iterator(home_ + "/repository/targets")->path());
+  const rlimit little{package_size / 2, before.rlim_max};  // a write beyond it fails as on a full disk
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &little), 0);
+  const auto done = updater.install(*offer, {"nurse", fingerprint(*offer)}, {false});
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  ASSERT_FALSE(done);
+  EXPECT_NE(done.error().message.find("storage"), std::string::npos) << done.error().message;
+  EXPECT_EQ(updater.log().entries().back().event, Event::refused);
+  EXPECT_EQ(updater.start()->release, 1u);
+  const auto later = updater.check();
+  EXPECT_TRUE(later) << "with room again it is offered again";
+}
+
+TEST_F(UpdaterTest, records_that_cannot_be_read) {
+  release(2);
+  write_file(settings_.records, std::string(8192, '\xFF'));
+  auto updater = open();
+  const auto offer = updater.check();
+  ASSERT_FALSE(offer);
+  EXPECT_EQ(updater.log().entries().back().event, Event::refused);
+}
+
 TEST_F(UpdaterTest, a_frozen_repository) {
   publisher_.now -= 40 * 86'400;
   release(2);
@@ -276,6 +355,22 @@ TEST_F(UpdaterTest, swupdate_that_claims_success_and_wrote_nothing_is_not_believ
   ASSERT_FALSE(done);
   EXPECT_NE(done.error().message.find("not the signed image"), std::string::npos) << done.error().message;
   EXPECT_EQ(open().start()->release, 1u);
+}
+
+TEST_F(UpdaterTest, the_bill_of_materials_is_signed_for_and_shown_on_request) {
+  write_file(home_ + "/bom", "{\"bomFormat\": \"CycloneDX\", \"specVersion\": \"1.6\"}");
+  release(2, [&](Release& r) { r.sbom = home_ + "/bom"; });
+  auto updater = open();
+  const auto offered = updater.offered_sbom();
+  ASSERT_TRUE(offered) << offered.error().message;
+  EXPECT_EQ(*offered, base::as_text(*base::read_file(home_ + "/bom")));
+  for (const auto& entry : fs::directory_iterator(home_ + "/repository/targets"))
+    if (entry.path().string().ends_with(".cdx.json")) write_file(entry.path(), "{\"bomFormat\": \"CycloneDX\", \"specVersion\": \"1.5\"}");
+  fs::remove_all(settings_.incoming_dir);
+  fs::create_directory(settings_.incoming_dir);
+  const auto changed = open().offered_sbom();
+  ASSERT_FALSE(changed);
+  EXPECT_NE(changed.error().message.find("mismatch"), std::string::npos) << changed.error().message;
 }
 
 TEST_F(UpdaterTest, a_package_signed_by_another_certificate) {
