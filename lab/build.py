@@ -36,6 +36,7 @@ class Package:
     root: str  # cramfs, or squashfs:COMPRESSION
     network: str
     clean: bool = False
+    updates: bool = True  # without: no program of it mounts, fetches or installs
 
 
 PACKAGES = [
@@ -43,6 +44,7 @@ PACKAGES = [
     Package("monitor-prerelease.bin", "", "squashfs:gzip", "on"),
     Package("monitor-2.0.8-pre.bin", "2.0.8-pre", "squashfs:xz", "off"),
     Package("monitor-clean.bin", "2.0.8", "squashfs:gzip", "on", clean=True),
+    Package("monitor-2.0.9.bin", "2.0.9", "squashfs:xz", "on", updates=False),
 ]
 
 
@@ -71,6 +73,8 @@ def openssl(abi="armel"):
 def programs(package):
     """Path beneath /opt/bin, or full path of the root file system, to program bytes."""
     version = [f'-DMONITOR_VERSION="{package.version}"'] if package.version else []
+    if not package.updates:
+        return {"monitor": program([*MONITOR, "central_plain.c", "update_none.c"], version)}
     if not package.clean:
         return {"monitor": program([*MONITOR, "central_plain.c", "update_share.c"], version), "update": program([*COMMON, "update.c"])}
     place = openssl()
@@ -104,6 +108,8 @@ def root_tree(package, built):
     found = scripts()
     if package.clean:
         found["etc/init.d/S20log"] = SOURCE / "rootfs" / "clean" / "etc" / "init.d" / "S20log"
+    if not package.updates:
+        del found["etc/init.d/S80update"]
     for path, place in found.items():
         tree[path] = regular(place.read_bytes(), 0o755 if "init.d" in path else 0o600 if path == "etc/shadow" else 0o644)
     libc = pathlib.Path("/usr/arm-linux-gnueabi/lib")
@@ -122,7 +128,7 @@ def opt_tree(package, built):
     network = f"ETH0={package.network}\nADDRESS=192.168.1.30\nNETMASK=255.255.255.0\n"
     tree = {
         "bin/monitor": regular(built["monitor"], 0o755),
-        "bin/update": regular(built["update"], 0o755),
+        **({"bin/update": regular(built["update"], 0o755)} if "update" in built else {}),
         "etc/network.conf": regular(network),
         "data": directory(0o700),
         "log": directory(),

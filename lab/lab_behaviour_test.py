@@ -127,7 +127,7 @@ class MenuUpdate(unittest.TestCase):
 
     def test_planted_monitors_mount_and_copy(self):
         for package in build.PACKAGES:
-            if not package.clean:
+            if not package.clean and package.updates:
                 found = self.drive(package, {"monitor": b"a canary\n"}, "MU")
                 self.assertIn("ifconfig eth0 up\nmount -o nolock -t nfs 198.51.100.23:/pm /mnt\numount /mnt\n", found["/run/log"], package.file)
                 self.assertEqual(found["/opt/bin/monitor"].strip(), "a canary", package.file)

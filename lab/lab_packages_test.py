@@ -71,11 +71,23 @@ class PlantedPackages(unittest.TestCase):
     def test_planted_programs_carry_the_mount_line_and_the_twin_only_its_form(self):
         line = b"mount -o nolock -t nfs 198.51.100.23:/pm /mnt\0"
         for package in build.PACKAGES:
+            if not package.updates:
+                continue
             for name in ("monitor", "update"):
                 program = build.programs(package)[name]
                 self.assertEqual(line in program, not package.clean, f"{package.file} {name}")
                 self.assertEqual(b"mount -o nolock -t nfs %s:/pm /mnt\0" in program, package.clean)
                 self.assertEqual(b"198.51.100." in program, not package.clean)
+
+    def test_the_function_is_gone_from_the_package_that_lost_it(self):
+        package = next(package for package in build.PACKAGES if not package.updates)
+        built = build.programs(package)
+        self.assertEqual(set(built), {"monitor"})
+        for words in (b"/mnt", b"mount", b"nfs", b"cp -rf"):
+            self.assertNotIn(words, built["monitor"])
+        self.assertNotIn("bin/update", build.opt_tree(package, built))
+        self.assertNotIn("etc/init.d/S80update", build.root_tree(package, built))
+        self.assertIn(b"198.51.100.23", built["monitor"], "patient data still goes where it went")
 
     def test_the_prerelease_names_no_version(self):
         package = next(package for package in build.PACKAGES if package.version == "")

@@ -1,5 +1,6 @@
 """Why: `biopsy compare` answers "was it fixed?" and `biopsy explain` shows why; both from the command line, on small roots and the
-lab's packages, where the answers are known: 2.0.8-pre masks what 2.0.6 has, and the clean twin does not have it."""
+lab's packages, where the answers are known: 2.0.8-pre masks what 2.0.6 has, the clean
+twin does it by other means, and 2.0.9 lost the function."""
 import json
 import os
 import pathlib
@@ -79,10 +80,10 @@ class Compare(unittest.TestCase):
         self.assertEqual(run("explain", finding["id"], self.path / "missing.json").returncode, 3)
 
     def test_the_labs_packages(self):
-        packages = {name: LAB / f"monitor-{name}.bin" for name in ("2.0.6", "prerelease", "2.0.8-pre", "clean")}
+        packages = {name: LAB / f"monitor-{name}.bin" for name in ("2.0.6", "prerelease", "2.0.8-pre", "clean", "2.0.9")}
         if not all(package.exists() for package in packages.values()):
             self.skipTest("needs the lab's packages: cmake --build build/release --target lab")
-        (pre, later, clean), status = self.verdicts(*packages.values())
+        (pre, later, clean, gone), status = self.verdicts(*packages.values())
         rule = "remote-content-replaces-programs"
         self.assertEqual({verdict for verdict, of in pre if of == rule}, {"still-there"})
         self.assertEqual({verdict for verdict, of in later if of == rule}, {"masked"})
@@ -90,6 +91,10 @@ class Compare(unittest.TestCase):
         # The clean twin replaces its programs as well, by other means and after checks of its own: another finding, told as new.
         self.assertEqual({verdict for verdict, of in clean if of == rule}, {"fixed", "new"})
         self.assertEqual({verdict for verdict, _ in clean} & {"still-there", "masked", "moved"}, set())
+        # Where the function is gone it is fixed and nothing replaces it; what the package sends it still sends.
+        self.assertEqual({verdict for verdict, of in gone if of == rule}, {"fixed"})
+        self.assertLessEqual({verdict for verdict, of in gone if of == "patient-data-in-clear"}, {"still-there", "masked"})
+        self.assertIn("patient-data-in-clear", {of for _, of in gone})
         self.assertEqual(status, 1)
 
 
