@@ -2,6 +2,7 @@
 
 engine_bench.py [--biopsy PROGRAM] starts FOLDER     function starts against the symbols that were there before stripping
 engine_bench.py [--biopsy PROGRAM] facts FOLDER      literal facts of one source on several machines: Jaccard index, each pair
+engine_bench.py [--biopsy PROGRAM] speed FOLDER      seconds and memory against instructions, beside angr where ANGR_PYTHON names its python
 
 FOLDER is what lab/sources.py made: PROGRAM-ABI-OPT.elf, unstripped.
 
@@ -19,9 +20,11 @@ import itertools
 import json
 import os
 import pathlib
+import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 SOURCE = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(SOURCE / "lab"))
@@ -128,13 +131,54 @@ def facts(biopsy, folder):
     return least >= .93
 
 
+ANGR = """
+import sys, time, logging
+logging.disable(logging.CRITICAL)
+import angr
+start = time.monotonic()
+angr.Project(sys.argv[1], auto_load_libs=False).analyses.CFGFast(normalize=True)
+print(time.monotonic() - start)
+"""
+
+
+def speed(biopsy, folder):
+    """Seconds and memory of the whole process against instructions found: is the cost linear? Beside it angr's CFGFast, where the
+    interpreter named by ANGR_PYTHON has angr: its own time, without imports, for control flow alone (no values)."""
+    peer = os.environ.get("ANGR_PYTHON")
+    print("| program | ABI | build | instructions | seconds, median of 3 | MB | ns an instruction | angr's CFGFast: times as long |\n" + "| --- " * 8 + "|")
+    costs = []
+    with tempfile.TemporaryDirectory() as place:
+        for file in sorted(folder.glob("*.elf"), key=lambda f: f.stat().st_size):
+            program, abi, opt = parts(file)
+            plain = stripped(file, place)
+            took, most, said = [], 0, ""
+            for _ in range(3):
+                start = time.monotonic()
+                with subprocess.Popen([biopsy, "dump", "functions", plain], stdout=subprocess.PIPE, text=True) as child:
+                    said = child.stdout.read()
+                    _, _, used = os.wait4(child.pid, 0)
+                    child.returncode = 0
+                took.append(time.monotonic() - start)
+                most = max(most, used.ru_maxrss)
+            wall = statistics.median(took)
+            instructions = sum(int(words[3] or 0) for words in (line.split("\t") for line in said.splitlines()) if len(words) > 3)
+            costs.append(wall / instructions * 1e9)
+            ratio = ""
+            if peer:
+                ran = subprocess.run([peer, "-c", ANGR, plain], capture_output=True, text=True)
+                ratio = f"{float(ran.stdout.split()[-1]) / wall:.0f}" if ran.returncode == 0 else "it stopped"
+            print(f"| {program} | {abi} | {opt} | {instructions} | {wall:.2f} | {most / 1024:.0f} | {costs[-1]:.0f} | {ratio} |", flush=True)
+    print(f"\nns an instruction: {min(costs):.0f} to {max(costs):.0f}")
+    return True
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--biopsy", default=SOURCE / "build/release/biopsy", type=pathlib.Path)
-    parser.add_argument("what", choices=["starts", "facts"])
+    parser.add_argument("what", choices=["starts", "facts", "speed"])
     parser.add_argument("folder", type=pathlib.Path)
     given = parser.parse_args()
-    return 0 if {"starts": starts, "facts": facts}[given.what](given.biopsy.resolve(), given.folder) else 1
+    return 0 if {"starts": starts, "facts": facts, "speed": speed}[given.what](given.biopsy.resolve(), given.folder) else 1
 
 
 if __name__ == "__main__":

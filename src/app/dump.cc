@@ -66,7 +66,6 @@ base::Result<std::pair<elf::Binary, flow::Program>> analysed(base::ByteView byte
   auto binary = elf::read(bytes);
   if (!binary) return std::unexpected(binary.error());
   flow::Budget budget;
-  budget.screen = false;
   auto program = flow::analyse(*binary, bytes, budget);
   if (!program) return std::unexpected(program.error());
   return std::pair(std::move(*binary), std::move(*program));

@@ -82,7 +82,6 @@ struct Program {
 
 struct Budget {
   std::uint64_t steps = 8'000'000;   // p-code operations run, all together
-  bool screen = true;                // lift only functions on a path to something a model knows
 };
 
 // `file` must be what `binary` was read from. Errors: unsupported (no table for this machine), unreadable (table missing).

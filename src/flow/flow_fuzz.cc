@@ -42,7 +42,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   flow::Budget budget;
   budget.steps = 100'000;
-  budget.screen = false;
   const auto program = flow::analyse(binary, binary.file, budget);
   if (!program) std::abort();
   for (const auto& f : program->functions)
