@@ -150,7 +150,7 @@ def measure_images():
             "times our time", "our time over unsquashfs's"]
     lines = ["# Benchmarks", "", f"{machine()}; `./dev bench images` (median of {ROUNDS}).", "",
              "Wall time; in brackets processor time, children included, which is the fairer figure where other work shares the machine. All write",
-             "everything to the disk. `binwalk -e` is Debian's with Debian's helpers; unblob is PyPI's with jefferson and ubi_reader from there and the",
+             "everything to the disk. `binwalk -e` is Debian's with Debian's helpers, and with jefferson where it is there for unblob; unblob is PyPI's with jefferson and ubi_reader from there and the",
              "helpers that Debian has (no sasquatch, so no squashfs). *ours equal there*: of our non-empty files, those whose bytes the peer has, too;",
              "0 means that it took no file system out, and its time is that of not doing so.", "",
              "| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
