@@ -52,12 +52,10 @@ Program Engine::run() {
   };
   drain();
   settle_returns();
-  if (elf_.is_stripped) {
-    std::size_t before = 0;
-    for (int round = 0; round < 16 && starts_.size() != before; ++round) {  // x86: behind each function found there may be a next
-      before = starts_.size();
-      scan_prologues(), drain();
-    }
+  const bool gaps = elf_.machine == elf::Machine::x86 || elf_.machine == elf::Machine::x86_64;  // behind each function found there may be a next
+  for (std::size_t round = 0, before = 0; elf_.is_stripped && round < (gaps ? 16 : 1) && starts_.size() != before; ++round) {
+    before = starts_.size();
+    scan_prologues(), drain();
   }
   if (bench_) recognise_library();
   // Where the trials found no way to run a command: the function that makes {"sh", "-c", command} and runs "/bin/sh" is what
