@@ -85,7 +85,8 @@ class UpdaterTest : public testing::Test {
                 0,
                 0,
                 settings_.slots[0],
-                settings_.slots[1]};
+                settings_.slots[1],
+                {}};
     change(out);
     const auto done = publish_release(publisher_, out);
     ASSERT_TRUE(done) << done.error().message;

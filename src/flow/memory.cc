@@ -157,7 +157,7 @@ Value Engine::load(State& s, const Value& address, std::uint8_t size) {
     return v;
   }
   // While a function's shape is being found, what is read from an unknown address has a name, so that an index keeps its bound.
-  if (light_ && address.kind == Value::Kind::symbol && address.id == 0) return tables_.keyed(fmt::format("read before {:x}", next_insn_), {Symbol::Kind::memory, "unknown"}, size);
+  if (light_ && address.kind == Value::Kind::symbol && address.id == 0) return tables_.derived(0x20000, constant(next_insn_), constant(0), Symbol::Kind::memory, size);
   if (address.kind != Value::Kind::symbol || address.id == 0) return {0, 0, address.taint, Value::Kind::symbol, size};
   const Place p{address.id + 1, address.off};
   if (!defined(s, p)) {
