@@ -4,14 +4,17 @@ A tree is a dict from path (no leading slash) to a Node; modes and owners live t
 writers directly, so that no specimen is ever an executable file on the host. Everything slow is kept by the hash of
 what it was made from beneath .cache/lab.
 """
+import fcntl
 import hashlib
 import io
 import os
 import pathlib
 import stat
 import subprocess
+import sys
 import tarfile
 import tempfile
+import time
 from dataclasses import dataclass
 
 SOURCE = pathlib.Path(__file__).resolve().parent
@@ -239,13 +242,15 @@ def padded(data, size):
 
 def _apt_root(architecture):
     """A private apt root for one foreign architecture: the system's own Debian sources, nothing of the system changed.
-    Returns the options that select it."""
+    Only the release itself is asked, which changes a few times a year; its security suite changes by the day, and a mirror
+    that is halfway through a change would refuse the whole. Returns the options that select the root."""
     root = CACHE / "apt" / architecture
     targets = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME) $(COMPONENT)", "Created-By: Packages", "Origin: Debian"],
         capture_output=True, text=True, check=True).stdout.split("\n")
     keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
-    sources = "".join(f"deb [signed-by={keyring}] {line}\n" for line in sorted(set(filter(None, targets))))
+    release = sorted({line for line in targets if line and "-" not in line.split()[1]})
+    sources = "".join(f"deb [signed-by={keyring}] {line}\n" for line in release)
     for part in ("state/lists/partial", "cache/archives/partial"):
         (root / part).mkdir(parents=True, exist_ok=True)
     (root / "status").touch()
@@ -256,19 +261,31 @@ def _apt_root(architecture):
     listed = root / "sources.list"
     if not listed.exists() or listed.read_text() != sources or not any((root / "state/lists").glob("*Packages*")):
         listed.write_text(sources)
-        run(["apt-get", *options, "update"])
+        patiently(["apt-get", *options, "update"])
     return options
+
+
+def patiently(command, **options):
+    """Runs a tool that asks a mirror. Mirrors are renewed while they are read: it is tried again after 5, 20 and 60 seconds."""
+    for pause in (5, 20, 60):
+        try:
+            return run(command, **options)
+        except SystemExit:
+            time.sleep(pause)
+    return run(command, **options)
 
 
 def debian_package(architecture, package):
     """The path of a Debian package of another architecture, fetched once through a private apt root."""
     place = CACHE / "debs" / architecture
     place.mkdir(parents=True, exist_ok=True)
-    have = sorted(place.glob(f"{package}_*.deb"))
-    if not have:
-        options = _apt_root(architecture)
-        run(["apt-get", *options, "download", package], cwd=place)
+    with open(place / ".lock", "w") as lock:  # apt itself does not wait for another one
+        fcntl.flock(lock, fcntl.LOCK_EX)
         have = sorted(place.glob(f"{package}_*.deb"))
+        if not have:
+            options = _apt_root(architecture)
+            patiently(["apt-get", *options, "download", package], cwd=place)
+            have = sorted(place.glob(f"{package}_*.deb"))
     return have[-1]
 
 

@@ -124,12 +124,26 @@ void add_unique(std::vector<std::string>& list, const std::string& item) {
   if (!item.empty() && std::ranges::find(list, item) == list.end()) list.push_back(item);
 }
 
+// A program that writes a file itself and moves it into its place, as settings are kept: what came in before into the folder does not pass
+// through that file. Where it does, the write is a link of the chain.
+bool moves_what_it_wrote(const Graph& graph, const Match& match) {
+  const Effect& sink = graph.effects[match.chain.back()];
+  if (sink.kind != Kind::copy || sink.object.empty()) return false;
+  const auto fills = [&](const Effect& effect) { return effect.kind == Kind::write && effect.program == sink.program && (effect.target.empty() ? effect.object.value : effect.target.value) == sink.object.value; };
+  const bool through = std::any_of(match.chain.begin(), match.chain.end() - 1, [&](EffectId id) {
+    const Effect& link = graph.effects[id];
+    return fills(link) || link.target.value == sink.object.value || link.object.value == sink.object.value;
+  });
+  return !through && std::ranges::any_of(graph.effects, fills);
+}
+
 // All matches of one rule by one program towards one peer: they become one finding.
 result::Finding finding_of(const Rule& rule, const Graph& graph, const SeverityTable& table, std::vector<Match>& group) {
   result::Finding finding;
   finding.rule = rule.id;
   finding.cwe = rule.cwe;
   finding.ours = rule.ours;
+  if (!std::ranges::all_of(group, [&](const Match& m) { return moves_what_it_wrote(graph, m); })) std::erase_if(group, [&](const Match& m) { return moves_what_it_wrote(graph, m); });
   // The match that weighs most speaks for the group; among equals the first.
   std::ranges::stable_sort(group, [&](const Match& a, const Match& b) { return decide(table, facts_of(rule, graph, a)).severity > decide(table, facts_of(rule, graph, b)).severity; });
   const Match& main = group.front();
