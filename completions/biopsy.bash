@@ -14,7 +14,7 @@ _biopsy() {
     capture:-*) mapfile -t COMPREPLY < <(compgen -W "--scan-carried --canary --declared --format --output --fail-on --strict --accept --date --publisher --show-secrets --help" -- "$current") ;;
     run:-*) mapfile -t COMPREPLY < <(compgen -W "--with --confirm --input --keys --keep-capture --seconds --speed --format --output --fail-on --strict --accept --date --show-secrets --quiet --help" -- "$current") ;;
     report:-*) mapfile -t COMPREPLY < <(compgen -W "--format --output --publisher --show-secrets --help" -- "$current") ;;
-    compare:-*) mapfile -t COMPREPLY < <(compgen -W "--format --output --fail-on --jobs --quiet --help" -- "$current") ;;
+    compare:-*) mapfile -t COMPREPLY < <(compgen -W "--alike --format --output --fail-on --jobs --quiet --help" -- "$current") ;;
     dump:*) if [ "$COMP_CWORD" = 2 ]; then mapfile -t COMPREPLY < <(compgen -W "blobs tree strings functions calls pcode shell effects" -- "$current"); else mapfile -t COMPREPLY < <(compgen -f -- "$current"); fi ;;
     contain:-*) mapfile -t COMPREPLY < <(compgen -W "--as --from --watch --outside --output --help" -- "$current") ;;
     rules:*) mapfile -t COMPREPLY < <(compgen -W "list lint try reference" -- "$current") ;;

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -14,8 +15,10 @@
 #include "app/progress.h"
 #include "base/bytes.h"
 #include "base/escape.h"
+#include "compare/alike.h"
 #include "compare/compare.h"
 #include "report/comparison.h"
+#include "unpack/unpack.h"
 
 namespace app {
 namespace {
@@ -47,6 +50,29 @@ bool write(const std::string& output, const std::string& text) {
   file.close();
   if (!file) fmt::print(stderr, "biopsy: {}: could not be written\n", base::escape_terminal(output));
   return static_cast<bool>(file);
+}
+
+// Which of the others is the first under another name. No finding is looked for, so that images are read and not scanned.
+int liken_inputs(const ScanOptions& options) {
+  std::vector<comparison::Sketch> sketches;
+  for (const auto& input : options.inputs) {
+    if (input.ends_with(".json") || options.format == "html") {
+      fmt::print(stderr, "biopsy: --alike reads images, not saved results, and writes text or json\n");
+      return kUsage;
+    }
+    const auto firmware = unpack::open({input});
+    if (!firmware) {
+      fmt::print(stderr, "biopsy: {}\n", base::escape_terminal(firmware.error().message));
+      return kUnreadable;
+    }
+    sketches.push_back(comparison::sketch(*firmware, std::filesystem::path(input).filename().string(), options.jobs));
+  }
+  const auto list = comparison::liken(sketches);
+  for (const auto& output : options.outputs.empty() ? std::vector<std::string>{"-"} : options.outputs) {
+    const bool json = options.format == "json" || output.ends_with(".json");
+    if (!write(output, json ? comparison::to_json(list) : report::render_likeness_text(list, sketches))) return kUnreadable;
+  }
+  return std::ranges::any_of(list, &comparison::Likeness::alike) ? kFound : kFine;
 }
 
 int compare_inputs(const ScanOptions& options) {
@@ -110,7 +136,11 @@ void add_compare(CLI::App& program, int& status) {
       ->check(CLI::Range(1u, 64u))
       ->capture_default_str();
   command->add_flag("--quiet,-q", options->quiet, "No progress");
-  command->callback([options, &status] { status = compare_inputs(*options); });
+  auto alike = std::make_shared<bool>(false);
+  command->add_flag("--alike", *alike,
+                    "Instead: is one of the others the first device under another name? Programs, strings and functions that they "
+                    "share; exit status 1 when one is");
+  command->callback([options, alike, &status] { status = *alike ? liken_inputs(*options) : compare_inputs(*options); });
 }
 
 }  // namespace app
