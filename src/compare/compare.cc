@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 
+#include "compare/parts.h"
 #include "compare/state.h"
 
 namespace comparison {
@@ -245,7 +246,7 @@ std::string_view words(Verdict verdict) {
 }
 
 Step compare_two(const Result& older, const Result& newer) {
-  Step step{older.device, newer.device, {}, {}, {}, {}};
+  Step step{older.device, newer.device, {}, {}, {}, {}, {}, {}};
   const auto old_only = lacking(older, newer), new_only = lacking(newer, older);
   step.not_compared.assign(old_only.begin(), old_only.end());
   step.not_compared.insert(step.not_compared.end(), new_only.begin(), new_only.end());
@@ -274,6 +275,8 @@ Step compare_two(const Result& older, const Result& newer) {
   });
   compare_grades(older, newer, old_only, new_only, step);
   compare_files(older, newer, old_only, new_only, step);
+  step.components = compare_components(older, newer, old_only, new_only);
+  step.opaque = changed_images(older, newer);
   return step;
 }
 

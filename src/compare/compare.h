@@ -40,6 +40,13 @@ struct FileChange {
   std::string change;  // "added", "removed", "changed", "not-compared"
 };
 
+struct ComponentChange {
+  std::string name, kind, path;  // of the newer side where it has it
+  std::string before, after;     // versions; empty: unknown, or that side lacks it
+  std::string change;  // "added", "removed", "version", "rebuilt" (other bytes of one version), "moved",
+                       // "not-compared"
+};
+
 struct Grade {  // one property of one way in which code arrives
   std::string path, property;
   std::string before, after;  // states; empty where a side lacks the way
@@ -51,6 +58,8 @@ struct Step {  // the first version against one later
   std::vector<Grade> grades;    // only those that differ
   std::vector<FileChange> files;
   std::vector<std::string> not_compared;  // images that one side lacks
+  std::vector<ComponentChange> components;
+  std::vector<std::string> opaque;  // images that differ and hold no file
 };
 
 struct Row {  // one finding over all versions

@@ -267,4 +267,52 @@ TEST(Compare, only_switches_of_a_settings_file_are_kept) {
   EXPECT_EQ(found, (std::map<std::string, std::string>{{"ETH0", "on"}, {"WLAN", "no"}}));
 }
 
+result::Component component(const std::string& name, const std::string& version, const std::string& path, const std::string& sha256) {
+  result::Component out;
+  out.name = name;
+  out.version = version;
+  out.kind = "library";
+  out.path = path;
+  out.sha256 = sha256;
+  return out;
+}
+
+TEST(Compare, components_by_name_where_the_file_name_holds_the_version) {
+  Device before("old"), after("new");
+  before.result.components = {component("openssl", "1.0.2f", "/lib/libssl.so.1.0.0", "a"), component("zlib", "1.2.8", "/lib/libz.so.1", "b"),
+                              component("pcre", "", "/lib/libpcre.so", "c"), component("gone", "1", "/lib/gone.so", "d"), component("same", "1", "/lib/same.so", "e")};
+  after.result.components = {component("openssl", "1.1.1w", "/lib/libssl.so.1.1", "f"), component("zlib", "1.2.8", "/lib/libz.so.1", "g"),
+                             component("pcre", "8.4", "/lib/libpcre.so", "c"), component("come", "2", "/lib/come.so", "h"), component("same", "1", "/lib/same.so", "e")};
+  std::vector<std::string> told;
+  for (const auto& one : comparison::compare_two(before.result, after.result).components)
+    told.push_back(one.name + " " + one.change + " " + one.before + ">" + one.after);
+  EXPECT_THAT(told, ElementsAre("come added >2", "gone removed 1>", "openssl version 1.0.2f>1.1.1w", "pcre version >8.4", "zlib rebuilt 1.2.8>1.2.8"));
+}
+
+TEST(Compare, components_of_a_partition_that_one_side_lacks_are_not_compared) {
+  Device before("old"), after("new");
+  before.result.images = {before.result.images.front(), before.result.images.front()};
+  before.result.images[0].name = "rootfs.bin";
+  before.result.images[1].name = "app.bin";
+  after.result.images[0].name = "rootfs.bin";
+  before.add_file("/app/libx.so", "binary").image = "app.bin";
+  before.result.components = {component("x", "1", "/app/libx.so", "a")};
+  const auto step = comparison::compare_two(before.result, after.result);
+  ASSERT_EQ(step.components.size(), 1u);
+  EXPECT_EQ(step.components[0].change, "not-compared");
+}
+
+TEST(Compare, an_image_without_files_that_differs_is_named) {
+  Device before("old"), after("new");
+  for (auto* side : {&before, &after}) {
+    side->result.images.resize(2);
+    side->result.images[0].name = "rootfs.bin";
+    side->result.images[1].name = "kernel.bin";
+    side->result.images[1].sha256 = side == &before ? "a" : "b";
+    for (auto& file : side->result.files) file.image = "rootfs.bin";
+  }
+  EXPECT_THAT(comparison::compare_two(before.result, after.result).opaque, ElementsAre("kernel.bin"));
+  EXPECT_THAT(comparison::compare_two(before.result, before.result).opaque, ElementsAre());
+}
+
 }  // namespace

@@ -33,6 +33,15 @@ Json to_json(const Step& step) {
     json["grades"].push_back(
         {{"path", out(g.path)}, {"property", out(g.property)}, {"before", g.before}, {"after", g.after}});
   for (const auto& f : step.files) json["files"].push_back({{"path", out(f.path)}, {"change", f.change}});
+  json["components"] = Json::array();
+  for (const auto& c : step.components)
+    json["components"].push_back({{"name", out(c.name)},
+                                  {"kind", c.kind},
+                                  {"path", out(c.path)},
+                                  {"change", c.change},
+                                  {"before", out(c.before)},
+                                  {"after", out(c.after)}});
+  json["opaque"] = texts(step.opaque);
   return json;
 }
 

@@ -52,6 +52,20 @@ std::string state_or_none(const std::string& state) {
   return state.empty() ? "no such way" : property_state_words(state);
 }
 
+std::string version_words(const comparison::ComponentChange& one) {
+  const auto version = [](const std::string& text) {
+    return text.empty() ? std::string("version unknown") : text;
+  };
+  if (one.change == "version") return version(one.before) + " -> " + version(one.after);
+  if (one.change == "rebuilt") return version(one.after) + ", other bytes";
+  if (one.change == "removed") return "removed, " + version(one.before);
+  if (one.change == "not-compared")
+    return "not compared, " + version(one.before.empty() ? one.after : one.before);
+  return one.change + ", " + version(one.after);
+}
+
+constexpr std::size_t kComponentsShown = 40;  // in text; HTML has all
+
 // A shape for each verdict, so that colour is never all.
 const char* shape(Verdict verdict) {
   switch (verdict) {
@@ -96,6 +110,18 @@ std::string render_comparison_text(const Comparison& comparison, const Options& 
     for (const auto& grade : step.grades)
       out += fmt::format("    {}, {}: {} -> {}\n", shown(grade.path), shown(property_words(grade.property)),
                          state_or_none(grade.before), state_or_none(grade.after));
+    if (!step.components.empty()) out += "\nComponents:\n";
+    for (const auto& one : step.components) {
+      if (&one - step.components.data() == kComponentsShown) {
+        out += fmt::format("    and {} more\n", step.components.size() - kComponentsShown);
+        break;
+      }
+      out += fmt::format("    {} ({}): {}\n", shown(one.name), shown(one.path.empty() ? one.kind : one.path),
+                         shown(version_words(one)));
+    }
+    for (const auto& image : step.opaque)
+      out += fmt::format("\n{}: its bytes differ; it holds no file, and what changed in it is not told\n",
+                         shown(image));
     const FileCounts files(step);
     if (!files.by_change.empty()) out += "\nFiles:\n";
     for (const auto& [change, paths] : files.by_change) {
@@ -165,6 +191,19 @@ std::string render_comparison_html(const Comparison& comparison) {
                             shown(state_or_none(grade.after)));
       body += "</tbody></table></div>\n";
     }
+    if (!step.components.empty()) {
+      body +=
+          "<h3>Components</h3>\n<div "
+          "class=\"scroll\"><table><thead><tr><th>Name</th><th>Where</th><th>Change</th></tr></"
+          "thead><tbody>\n";
+      for (const auto& one : step.components)
+        body += fmt::format("<tr><td>{}</td><td class=\"place\">{}</td><td>{}</td></tr>\n", shown(one.name),
+                            shown(one.path.empty() ? one.kind : one.path), shown(version_words(one)));
+      body += "</tbody></table></div>\n";
+    }
+    for (const auto& image : step.opaque)
+      body += "<p>" + shown(image) +
+              ": its bytes differ; it holds no file, and what changed in it is not told.</p>\n";
     const FileCounts files(step);
     if (!files.by_change.empty()) body += "<h3>Files</h3>\n";
     for (const auto& [change, paths] : files.by_change) {
