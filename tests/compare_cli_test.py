@@ -93,8 +93,8 @@ class Compare(unittest.TestCase):
         self.assertEqual({verdict for verdict, _ in clean} & {"still-there", "masked", "moved"}, set())
         # Where the function is gone it is fixed and nothing replaces it; what the package sends it still sends.
         self.assertEqual({verdict for verdict, of in gone if of == rule}, {"fixed"})
-        self.assertLessEqual({verdict for verdict, of in gone if of == "patient-data-in-clear"}, {"still-there", "masked"})
-        self.assertIn("patient-data-in-clear", {of for _, of in gone})
+        # S40network raised the interface beside the update program and still does, so that nothing stands in its way.
+        self.assertEqual({verdict for verdict, of in gone if of == "patient-data-in-clear"}, {"still-there"})
         self.assertEqual(status, 1)
 
 

@@ -136,6 +136,18 @@ TEST(Compare, an_interface_that_the_program_cannot_raise_is_not_called_masked) {
   EXPECT_EQ(only(comparison::compare_two(older.result, newer.result)).verdict, Verdict::still_there);
 }
 
+TEST(Compare, a_raiser_that_is_gone_masks_only_where_no_other_keeps_the_interface_up) {
+  Device older("old"), newer("new");
+  older.add_effect(older.add_program("/opt/bin/update"), Kind::raise_interface, "eth0");
+  EXPECT_EQ(only(comparison::compare_two(older.result, newer.result)).verdict, Verdict::still_there);
+  // held down by its setting all along, it was the other program that raised it
+  Device held("old", "off"), later("new", "off");
+  held.add_effect(held.add_program("/opt/bin/update"), Kind::raise_interface, "eth0");
+  const auto change = only(comparison::compare_two(held.result, later.result));
+  EXPECT_EQ(change.verdict, Verdict::masked);
+  EXPECT_THAT(reasons(change), HasSubstr("/opt/bin/update no longer brings eth0 up"));
+}
+
 TEST(Compare, another_trigger_or_a_new_check_masks) {
   Device older("old"), newer("new");
   newer.result.findings[0].triggers = {{effects::Trigger::Kind::menu, ""}};

@@ -90,8 +90,12 @@ void compare_interface(const std::string& program, const std::string& interface,
           fmt::format("{} was {} and is {}, so that {} may stay down at start; {} brings it up by itself",
                       name, value, now->second, interface, program));
   }
+  // Another one that raised it before and still does is enough, as long as no setting of its holds it back.
+  const bool raised_anyway =
+      std::ranges::any_of(after.raisers, [&](const auto& who) { return before.raisers.contains(who); }) &&
+      std::ranges::all_of(after.switches, [](const auto& one) { return is_on(one.second); });
   for (const auto& who : before.raisers)
-    if (!after.raisers.contains(who))
+    if (!after.raisers.contains(who) && !raised_anyway)
       out.push_back(fmt::format("{} no longer brings {} up; {} does so by itself", who, interface, program));
   for (const auto& who : after.lowerers)
     if (!before.lowerers.contains(who))
