@@ -15,8 +15,9 @@ namespace {
 
 struct Model {
   std::string name;
-  std::vector<std::string> files, text;
+  std::vector<std::string> files, text, named;
   bool alone = false;
+  std::string with;  // stands in a file whose `alone` counts
 };
 
 const std::vector<Model>& models() {
@@ -27,6 +28,8 @@ const std::vector<Model>& models() {
       model.name = node["name"].as<std::string>();
       for (const auto& file : node["files"]) model.files.push_back(file.as<std::string>());
       for (const auto& text : node["text"]) model.text.push_back(text.as<std::string>());
+      for (const auto& text : node["named"]) model.named.push_back(text.as<std::string>());
+      model.with = node["with"] ? node["with"].as<std::string>() : "";
       model.alone = node["alone"] && node["alone"].as<bool>();
       out.push_back(std::move(model));
     }
@@ -55,11 +58,16 @@ std::string words_at(std::string_view text, std::size_t at) {
 }
 
 // Version and the words that state it.
-std::optional<std::pair<std::string, std::string>> stated_version(const Model& model, std::string_view text) {
+std::optional<std::pair<std::string, std::string>> stated_version(const Model& model, std::string_view name, std::string_view text) {
   for (const auto& mark : model.text)
     for (auto at = text.find(mark); at != std::string_view::npos; at = text.find(mark, at + 1))
       if (auto version = version_at(text.substr(at + mark.size(), 32)); !version.empty()) return std::pair(std::move(version), words_at(text, at));
-  if (!model.alone) return std::nullopt;
+  for (const auto& beginning : model.named)
+    if (name.starts_with(beginning)) {
+      auto version = version_at(name.substr(beginning.size(), std::min(name.find(".so"), name.size()) - beginning.size()));
+      if (!version.empty()) return std::pair(std::move(version), "the file's name, " + std::string(name));
+    }
+  if (!model.alone || text.find(model.with) == std::string_view::npos) return std::nullopt;
   for (std::size_t at = 1; at + 4 < text.size(); ++at) {
     if (text[at - 1] != '\0' || !is_digit(text[at])) continue;
     const auto version = version_at(text.substr(at, 24));
@@ -75,12 +83,24 @@ std::string module_word(std::string_view text, std::string_view name) {
   return at == std::string_view::npos ? std::string() : words_at(text, at + mark.size());
 }
 
+// A module's .modinfo with a NUL before its first word; the whole file where no section says where that is.
+std::string modinfo(base::ByteView bytes) {
+  if (const auto binary = elf::read(bytes))
+    for (const auto& section : binary->sections)
+      if (section.name == ".modinfo" && base::in_bounds(section.offset, section.size, bytes.size()))
+        return std::string(1, '\0') + std::string(base::as_text(bytes.subspan(section.offset, section.size)));
+  return std::string(base::as_text(bytes));
+}
+
 Component module(const unpack::Node& node, std::string_view name, std::string_view text) {
   Component out{std::string(name.substr(0, name.rfind('.'))), module_word(text, "version"), "module", node.path, {}, module_word(text, "license"), {}};
   const std::string magic = module_word(text, "vermagic"), about = module_word(text, "description");
   out.evidence = about.empty() ? magic : about + (magic.empty() ? "" : "; for " + magic);
   return out;
 }
+
+// "libz" is not the whole of "libzbar.so.0".
+bool ends_the_name(std::string_view rest) { return rest.starts_with('.') || rest.starts_with('-') || rest.starts_with('_'); }
 
 constexpr std::size_t kLargest = 16 << 20;
 
@@ -98,12 +118,17 @@ std::vector<Component> find_components(const unpack::Firmware& firmware) {
     if (!elf::is_elf(bytes)) continue;
     const auto text = base::as_text(bytes);
     if (name.ends_with(".ko")) {
-      out.push_back(module(node, name, text));
+      out.push_back(module(node, name, modinfo(bytes)));
       continue;
     }
     for (const Model& model : models()) {
-      if (std::ranges::none_of(model.files, [&](const auto& file) { return name.starts_with(file); })) continue;
-      if (auto stated = stated_version(model, text)) out.push_back({model.name, std::move(stated->first), name.find(".so") == std::string_view::npos ? "program" : "library", node.path, std::move(stated->second), {}, {}});
+      const auto file = std::ranges::find_if(model.files, [&](const auto& one) { return name.starts_with(one); });
+      if (file == model.files.end()) continue;
+      const bool library = name.find(".so") != std::string_view::npos;
+      if (auto stated = stated_version(model, name, text))
+        out.push_back({model.name, std::move(stated->first), library ? "library" : "program", node.path, std::move(stated->second), {}, {}});
+      else if (library && ends_the_name(name.substr(file->size())) && *file != "libc.so" && *file != "libc-")
+        out.push_back({model.name, {}, "library", node.path, "the file's name, " + std::string(name) + ", which states no version", {}, {}});
     }
   }
   find_packages(firmware, out);

@@ -48,12 +48,32 @@ std::string_view value(const Stanza& stanza, std::string_view name) {
   return found == stanza.end() ? std::string_view() : found->second;
 }
 
+// Opkg and dpkg keep a package's licence beside the database: the stanza that it was installed from ("License: MIT"), and the
+// copyright file ("License:" of the header or of "Files: *", Debian's copyright-format 1.0). Empty where neither says one.
+std::string license_beside(const unpack::Firmware& firmware, const std::string& database, std::string_view name, bool deb) {
+  constexpr std::uint64_t kLargest = 1 << 20;
+  if (name.find('/') != std::string_view::npos) return {};
+  const auto folder = database.substr(0, database.rfind('/'));
+  const auto path = deb ? fmt::format("/usr/share/doc/{}/copyright", name) : fmt::format("{}/info/{}.control", folder, name);
+  const auto* node = firmware.root.resolve(path);
+  if (!node || node->type != unpack::NodeType::regular || node->size > kLargest) return {};
+  const auto text = base::as_text(firmware.bytes(*node));
+  if (deb && text.find("copyright-format/1.0") == std::string_view::npos) return {};
+  bool of_all = true;  // the header counts, and the paragraph of "Files: *"
+  for (const auto line : base::split(text, '\n')) {
+    if (base::trim(line).empty()) of_all = !deb;
+    if (line.starts_with("Files:")) of_all = base::trim(line.substr(6)) == "*";
+    if (of_all && line.starts_with("License:")) return std::string(base::trim(line.substr(8)).substr(0, kLongestWord));
+  }
+  return {};
+}
+
 struct Keys {
   std::string_view name, version, license, architecture;
 };
 constexpr Keys kStanza{"package", "version", "license", "architecture"}, kApk{"P", "V", "L", "A"};
 
-void read_database(const std::string& path, std::string_view text, const std::string& type, const std::string& maker, const Keys& keys, std::vector<Component>& out) {
+void read_database(const unpack::Firmware& firmware, const std::string& path, std::string_view text, const std::string& type, const std::string& maker, const Keys& keys, std::vector<Component>& out) {
   const bool apk = type == "apk";
   std::size_t packages = 0;
   Stanza stanza;
@@ -66,7 +86,9 @@ void read_database(const std::string& path, std::string_view text, const std::st
       std::string purl = fmt::format("pkg:{}/{}{}", type, maker.empty() ? "" : maker + "/", encoded(name));
       if (!version.empty()) purl += "@" + encoded(version);
       if (const auto machine = value(stanza, keys.architecture); !machine.empty() && machine.size() <= kLongestWord) purl += "?arch=" + encoded(machine);
-      out.push_back({std::string(name), std::string(version), "package", path, fmt::format("{}: {} {}", path, name, version), std::string(value(stanza, keys.license).substr(0, kLongestWord)), std::move(purl)});
+      auto license = std::string(value(stanza, keys.license).substr(0, kLongestWord));
+      if (license.empty() && !apk) license = license_beside(firmware, path, name, type == "deb");
+      out.push_back({std::string(name), std::string(version), "package", path, fmt::format("{}: {} {}", path, name, version), std::move(license), std::move(purl)});
     }
     stanza.clear();
   };
@@ -93,7 +115,7 @@ void find_packages(const unpack::Firmware& firmware, std::vector<Component>& out
     const bool apk = path.ends_with("/apk/db/installed"), dpkg = path.ends_with("/dpkg/status") || path.find("/dpkg/status.d/") != std::string_view::npos,
                opkg = path.ends_with("/opkg/status") || path.ends_with("/ipkg/status");
     if (!apk && !dpkg && !opkg) continue;
-    read_database(node.path, base::as_text(firmware.bytes(node)), apk ? "apk" : dpkg ? "deb" : "opkg", opkg ? "" : maker, apk ? kApk : kStanza, out);
+    read_database(firmware, node.path, base::as_text(firmware.bytes(node)), apk ? "apk" : dpkg ? "deb" : "opkg", opkg ? "" : maker, apk ? kApk : kStanza, out);
   }
 }
 

@@ -40,7 +40,8 @@ Json component(const result::Component& part, const std::string& ref) {
   if (!part.purl.empty()) out["purl"] = shown(part.purl);
   Json evidence = Json::object();
   if (!part.version.empty()) {
-    Json method{{"technique", part.kind == "package" ? "manifest-analysis" : "binary-analysis"}, {"confidence", part.kind == "package" ? 1.0 : 0.8}};
+    const bool listed = part.kind == "package", by_name = part.evidence.starts_with("the file's name");
+    Json method{{"technique", listed ? "manifest-analysis" : by_name ? "filename" : "binary-analysis"}, {"confidence", listed ? 1.0 : by_name ? 0.6 : 0.8}};
     if (!part.evidence.empty()) method["value"] = shown(part.evidence);
     evidence["identity"] = Json::array({{{"field", "version"}, {"confidence", method["confidence"]}, {"methods", Json::array({method})}}});
   }
