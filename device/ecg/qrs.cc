@@ -124,6 +124,7 @@ void QrsDetector::learn() {
     lead.heights.fill(lead.scale);
     lead.wide_scale = 1.5F * lead.scale;
     lead.wide_heights.fill(lead.wide_scale);
+    lead.usual = lead.wide_usual = 0;
   }
   update_noise();
   last_beat_ = newest;
@@ -326,12 +327,31 @@ std::int64_t QrsDetector::r_peak(std::int64_t at) const {
   return best;
 }
 
+// How strong a beat is beside those of the last half minute. When the chambers stop, P waves may go on, and the scale that shrinks in silence takes them for beats.
+float QrsDetector::strength(const Peak& peak) {
+  float most = 0;
+  for (int i = 0; i < leads_; ++i) {
+    const Lead& lead = lead_[i];
+    if (lead.missing > samples(0.2)) continue;
+    if (lead.usual <= 0) return 1;
+    most = std::max({most, peak.energy[i] / lead.usual, 0.8F * wide_rms(lead, peak.at) / lead.wide_usual});
+  }
+  return most;
+}
+
 Beat QrsDetector::accept(const Peak& peak, float score, float likeness, int best, int shift) {
   const std::int64_t r = r_peak(peak.at);
-  Beat beat{r * decimation_, 1 / (1 + std::exp(-score)), peak.height, 0, false};
+  Beat beat{r * decimation_, 1 / (1 + std::exp(-score)), peak.height, strength(peak), 0, false};
   if (last_r_ >= 0) beat.rr_seconds = static_cast<float>(r - last_r_) / static_cast<float>(rate_);
+  const bool strong = beat.strength >= weak_beat || peak.at - last_strong_ > samples(15.0);
+  if (strong) last_strong_ = peak.at;
   for (int i = 0; i < leads_; ++i) {
     Lead& lead = lead_[i];
+    if (strong && lead.missing == 0) {
+      const float wide = wide_rms(lead, peak.at), share = lead.usual > 0 && beat.strength < 3 ? 1.0F / 24 : 1.0F / 4;
+      lead.usual += (lead.usual > 0 ? share : 1) * (peak.energy[i] - lead.usual);
+      lead.wide_usual += (lead.wide_usual > 0 ? share : 1) * (wide - lead.wide_usual);
+    }
     lead.heights[beats_ % remembered] = std::clamp(peak.energy[i], std::max(smallest_scale, 0.3F * lead.scale), 3 * lead.scale);
     std::array<float, remembered> sorted = lead.heights;
     std::nth_element(sorted.begin(), sorted.begin() + remembered / 2, sorted.end());

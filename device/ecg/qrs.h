@@ -20,11 +20,14 @@ namespace bedside {
 
 inline constexpr int max_ecg_leads = 4;
 inline constexpr int qrs_feature_count = 24;
+inline constexpr float weak_beat = 0.4F;  // strength under which a beat after a pause may be an atrium's
+inline constexpr float faint_beat = 0.25F;  // under which it may be one without a pause
 
 struct Beat {
   std::int64_t sample = 0;   // R peak, in input samples from the start
   float confidence = 0;      // 0.5 (just a beat) to 1
   float height = 0;          // against recent beats, 1 is typical
+  float strength = 0;        // against the beats of the last half minute, in the lead where it is strongest; a pause does not lower that scale
   float rr_seconds = 0;      // to the beat before; 0 for the first
   bool likely_ventricular = false;  // unlike the commonest template and premature; a hint for the display, not a diagnosis
 };
@@ -76,6 +79,7 @@ class QrsDetector {
     float scale = 0;                       // typical energy at a beat, mV
     float noise = 0;                       // energy between beats, mV
     float wide_scale = 0;                  // typical RMS of wide at a beat, mV
+    float usual = 0, wide_usual = 0;       // the same two over half a minute, which silence lowers only after 15 s
     float weight = 0;
     int missing = 0;
   };
@@ -102,6 +106,7 @@ class QrsDetector {
   void compare_templates(std::int64_t at, float& likeness, int& best, int& shift) const;
   float slowness(std::int64_t at) const;
   float wide_rms(const Lead& lead, std::int64_t at) const;
+  float strength(const Peak& peak);
   Beat accept(const Peak& peak, float score, float likeness, int best, int shift);
   std::int64_t r_peak(std::int64_t at) const;
   float wide_at(const Lead& lead, std::int64_t at) const { return lead.wide[static_cast<std::size_t>(at & (history - 1))]; }
@@ -123,6 +128,7 @@ class QrsDetector {
   std::size_t beats_ = 0;
   std::int64_t now_ = 0;         // internal samples taken
   std::int64_t last_beat_ = -1;  // internal, by energy peak
+  std::int64_t last_strong_ = 0;  // the last beat as strong as those before
   float last_height_ = 1;
   float last_confidence_ = 0;
   float last_slowness_ = 0;

@@ -7,7 +7,7 @@
 namespace bedside {
 
 Bed::Bed(double frequency)
-    : frequency_(frequency), qrs_(frequency, 2), resp_(frequency), oximeter_(frequency), nibp_(frequency / std::max(1.0, std::round(frequency / 100))),
+    : frequency_(frequency), qrs_(frequency, 2), flutter_(frequency, 2), resp_(frequency), oximeter_(frequency), nibp_(frequency / std::max(1.0, std::round(frequency / 100))),
       probes_{Thermometer(10), Thermometer(10)}, limits_(default_limits(Age::adult)), trace_step_(std::max(1, static_cast<int>(frequency / 125))),
       nibp_step_(std::max(1, static_cast<int>(std::round(frequency / 100)))), slow_step_(std::max(1, static_cast<int>(frequency / 10))) {}
 
@@ -33,6 +33,7 @@ void Bed::discharge() {
 CuffCommand Bed::push(const Frame& frame) {
   ++frames_;
   if (const auto beat = qrs_.push(std::span(frame.ecg))) take_beat(*beat);
+  flutter_.push(std::span(frame.ecg));
   resp_.push(frame.impedance);
   oximeter_.push(frame.red, frame.infrared);
   if (frames_ % slow_step_ == 0)
@@ -55,6 +56,9 @@ CuffCommand Bed::push(const Frame& frame) {
 
 void Bed::take_beat(const Beat& beat) {
   ++beats_;
+  if (beat.strength >= weak_beat) weak_since_pause_ = false;
+  else if (beat.strength < faint_beat || beat.rr_seconds > 1.2F) weak_since_pause_ = true;
+  if (weak_since_pause_) return;
   last_beat_ = static_cast<double>(beat.sample) / frequency_;
   if (beat.rr_seconds > 0.15F && beat.rr_seconds < 4) intervals_[static_cast<std::size_t>(beats_in_series_++) % 8] = beat.rr_seconds;
 }
@@ -71,6 +75,13 @@ void Bed::judge_heart() {
     float sum = 0;
     for (std::ptrdiff_t i = n / 4; i < n - n / 4; ++i) sum += sorted[static_cast<std::size_t>(i)];
     rate = 60 * static_cast<float>(n - 2 * (n / 4)) / sum;
+  }
+  const auto fast = none ? std::nullopt : flutter_.rate();
+  if (!fast || (rate && *rate > 0.85F * *fast)) fast_since_ = -1;
+  else if (fast_since_ < 0) fast_since_ = t;
+  if (fast_since_ >= 0 && t - fast_since_ >= 1) {
+    rate = fast;
+    last_beat_ = t;
   }
   numerics_.heart_rate = none ? numerics_.pulse : rate;
   if (!patient_) return;

@@ -1,7 +1,8 @@
 // The samples of one bed's sensors in, its numerics, waveforms for the screen and alarms out. One sample at a time, fixed memory.
 //
 // Heart rate is the mean over the median half of the last eight intervals, or from the pulse when every ECG lead is off. Asystole: no beat for 4 s while a lead is
-// on; with the detector's 0.95 s the alarm stands within 5 s (IEC 60601-2-27 asks for 10). Latencies of the other numerics: see their meters.
+// on; with the detector's 0.95 s the alarm stands within 5 s (IEC 60601-2-27 asks for 10). Weak beats after a pause do not end it (P waves of an arrest).
+// A fast wave without separate complexes (ecg/flutter.h) that holds for 1 s gives the rate when more beats than were detected. Latencies of the other numerics: see their meters.
 #pragma once
 
 #include <array>
@@ -10,6 +11,7 @@
 #include <optional>
 #include <string>
 
+#include "device/ecg/flutter.h"
 #include "device/ecg/qrs.h"
 #include "device/monitor/alarms.h"
 #include "device/nibp/nibp.h"
@@ -82,6 +84,7 @@ class Bed {
 
   double frequency_;
   QrsDetector qrs_;
+  FlutterDetector flutter_;
   RespirationMeter resp_;
   Oximeter oximeter_;
   BloodPressureMeter nibp_;
@@ -93,6 +96,8 @@ class Bed {
   std::array<Trace, 4> traces_{};
   std::array<float, 8> intervals_{};
   std::int64_t frames_ = 0, beats_ = 0, beats_in_series_ = 0;
+  bool weak_since_pause_ = false;  // only weak beats since a pause
+  double fast_since_ = -1;         // seconds; the wave of flutter_.rate() holds since then
   double last_beat_ = 0, resp_seen_ = 0;
   float cuff_pressure_ = 0, pleth_shown_ = 0;
   CuffCommand command_{};

@@ -7,7 +7,8 @@
 namespace bedside {
 namespace {
 
-constexpr double systolic_ratio = 0.55, diastolic_ratio = 0.75;
+constexpr double systolic_ratio = 0.47, diastolic_ratio = 0.8;
+constexpr double form_factor = 0.4;  // share of the pulse that the mean pressure lies above diastolic in the brachial artery
 
 struct Pulse {
   double pressure, amplitude, time;
@@ -89,7 +90,7 @@ std::optional<BloodPressure> read_oscillations(const std::vector<float>& pressur
   std::nth_element(gaps.begin(), gaps.begin() + static_cast<std::ptrdiff_t>(gaps.size() / 2), gaps.end());
   BloodPressure out;
   out.systolic = static_cast<float>(systolic);
-  out.mean = static_cast<float>(mean);
+  out.mean = static_cast<float>((mean + diastolic + form_factor * (systolic - diastolic)) / 2);
   out.diastolic = static_cast<float>(diastolic);
   out.pulse = static_cast<float>(60 / gaps[gaps.size() / 2]);
   return out;
@@ -132,7 +133,7 @@ CuffCommand BloodPressureMeter::push(float pressure) {
     deflation_.clear();
   }
   deflation_.push_back(pressure);
-  if (pressure > (neonate_ ? 12.0F : 25.0F)) return {false, false, 5};
+  if (pressure > (neonate_ ? 12.0F : 25.0F)) return {false, false, 4};
   result_ = read_oscillations(deflation_, frequency_);
   // An envelope that is still high at the top of the record hides the systolic pressure: once more, from higher up.
   if (!result_ && seconds_ < 60 && target_ < (neonate_ ? 110.0F : 220.0F)) {

@@ -1,11 +1,12 @@
 // Cuff pressure in (mmHg), pump and valve commands and a blood pressure out: the control of a cuff, and the oscillometric reading.
 //
 // Control: idle -> inflating (to 160 mmHg, or 30 above the last systolic; 30 more when oscillations are still large there) -> deflating
-// (5 mmHg/s linear bleed) -> done or failed. Limits that no state overrides: valve open at 300 mmHg (adult; 150 neonate), at 120 s of a measurement (90 s neonate),
+// (4 mmHg/s linear bleed) -> done or failed. Limits that no state overrides: valve open at 300 mmHg (adult; 150 neonate), at 120 s of a measurement (90 s neonate),
 // and whenever the pressure signal is missing for 0.5 s (IEC 80601-2-30, 201.104).
-// Reading: the pulse amplitudes on the falling cuff pressure form an envelope; mean pressure is at its greatest, systolic where it falls to 0.55 of that
-// above, diastolic to 0.75 below (fixed-ratio method: Geddes et al., Ann. Biomed. Eng. 10:271, 1982; Drzewiecki et al., Ann. Biomed. Eng. 22:88, 1994).
-// Ranges: systolic 40-260, diastolic 20-200 mmHg, pulse 30-220. Latency: at the end of deflation, about 30-40 s from start.
+// Reading: the pulse amplitudes on the falling cuff pressure form an envelope; systolic lies where it has risen to 0.47 of its greatest, diastolic where it has fallen to
+// 0.8 (fixed-ratio method with ratios in the published ranges 0.45-0.57 and 0.75-0.86: Geddes et al., Ann. Biomed. Eng. 10:271, 1982; Drzewiecki et al., Ann. Biomed. Eng. 22:88,
+// 1994). Mean pressure is midway between the place of the greatest amplitude, which lies low in stiff arteries, and diastolic + 0.4 of the pulse (Bos et al., J. Hypertens. 25:751, 2007).
+// Ranges: systolic 40-260, diastolic 20-200 mmHg, pulse 30-220. Latency: at the end of deflation, about 40-50 s from start.
 #pragma once
 
 #include <cstdint>

@@ -9,27 +9,19 @@ namespace bedside {
 namespace {
 
 constexpr float least_perfusion = 0.02F;  // %
+constexpr int most_upstrokes = 40;        // in the window: 8 s at 240 a minute, and some
 
-struct Slope {
-  float ratio = 0, correlation = 0, power = 0;
+// One fall of the infrared light as the pulse arrives.
+struct Upstroke {
+  double at = 0;         // samples into the window
+  double ratio = 0;      // red over infrared, of the steady parts
+  double correlation = 0;
+  double size = 0;       // of the steady infrared light
 };
 
-// Total least squares of y on x, both centred: the larger axis of the ellipse.
-template <class X, class Y>
-Slope slope(X x, Y y, int n) {
-  double mx = 0, my = 0, xx = 0, yy = 0, xy = 0;
-  for (int i = 0; i < n; ++i) mx += x(i), my += y(i);
-  mx /= n, my /= n;
-  for (int i = 0; i < n; ++i) {
-    const double a = x(i) - mx, b = y(i) - my;
-    xx += a * a, yy += b * b, xy += a * b;
-  }
-  if (!(xx > 0) || !(yy > 0)) return {};
-  Slope out;
-  out.correlation = static_cast<float>(xy / std::sqrt(xx * yy));
-  out.power = static_cast<float>(xx);
-  out.ratio = static_cast<float>((yy - xx + std::sqrt((yy - xx) * (yy - xx) + 4 * xy * xy)) / (2 * xy));
-  return out;
+double median(std::array<double, most_upstrokes> values, int n) {
+  std::nth_element(values.begin(), values.begin() + n / 2, values.begin() + n);
+  return values[n / 2];
 }
 
 }  // namespace
@@ -84,51 +76,75 @@ std::optional<OximeterReading> Oximeter::estimate() {
   for (int i = 0; i < n; ++i) dc_red += at(dc_red_, i), dc_ir += at(dc_ir_, i);
   dc_red /= n, dc_ir /= n;
 
-  std::array<float, 16> ratios{}, ranges{};
-  const int slice = n / 16;
-  int used = 0;
-  std::array<Slope, 16> slices{};
-  for (int k = 0; k < 16; ++k) {
-    double low = 1e30, high = -1e30;
-    const int wide_from = std::clamp(k * slice - slice / 2, 0, n - 2 * slice);  // a second, so that each holds most of a beat
-    for (int i = 0; i < 2 * slice; ++i) low = std::min(low, at(ir_, wide_from + i)), high = std::max(high, at(ir_, wide_from + i));
-    ranges[k] = static_cast<float>(100 * (high - low) / dc_ir);
-    slices[k] = slope([&](int i) { return at(ir_, wide_from + i) / dc_ir; }, [&](int i) { return at(red_, wide_from + i) / dc_red; }, 2 * slice);
-  }
-  std::nth_element(ranges.begin(), ranges.begin() + 8, ranges.end());
-  OximeterReading out;
-  out.perfusion = ranges[8];
-  if (out.perfusion < least_perfusion) return state_ = OximeterState::low_perfusion, std::nullopt;
-  std::array<float, 16> powers{};
-  for (int k = 0; k < 16; ++k) powers[k] = slices[k].power;
-  std::nth_element(powers.begin(), powers.begin() + 8, powers.end());
-  for (const float least : {0.95F, 0.85F}) {
-    used = 0;
-    for (const auto& s : slices)
-      if (s.correlation > least && s.power < 6 * powers[8]) ratios[used++] = s.ratio;
-    if (used >= 5) break;
-  }
+  // Steps of the light, so that what changes slowly (breathing, veins) hardly counts beside the rise of a pulse.
+  std::array<double, capacity> infrared{}, red{};
+  for (int i = 1; i < n; ++i) infrared[i] = (at(ir_, i - 1) - at(ir_, i)) / dc_ir, red[i] = (at(red_, i - 1) - at(red_, i)) / dc_red;
+  std::array<double, 8> tops{};
+  for (int i = 1; i < n; ++i) tops[static_cast<std::size_t>(i * 8 / n)] = std::max(tops[static_cast<std::size_t>(i * 8 / n)], infrared[i]);
+  std::nth_element(tops.begin(), tops.begin() + 4, tops.end());
+  const double top = tops[4];
 
-  double best = 0, zero = 0;
-  const int shortest = static_cast<int>(rate_ * 60 / 240), longest = std::min(static_cast<int>(rate_ * 60 / 30), n / 2);
-  std::array<double, 128> ac{};
-  for (int i = 0; i < n; ++i) zero += at(ir_, i) * at(ir_, i);
-  for (int lag = shortest - 1; lag <= longest + 1 && lag < 128; ++lag) {
-    for (int i = lag; i < n; ++i) ac[lag] += at(ir_, i) * at(ir_, i - lag);
-    ac[lag] /= zero * (n - lag) / n;
-  }
-  for (int lag = shortest; lag <= longest && lag < 127; ++lag)
-    if (ac[lag] > ac[lag - 1] && ac[lag] >= ac[lag + 1]) best = std::max(best, ac[lag]);
-  for (int lag = shortest; lag <= longest && lag < 127; ++lag)
-    if (ac[lag] > ac[lag - 1] && ac[lag] >= ac[lag + 1] && ac[lag] > 0.8 * best) {
-      const double curve = ac[lag - 1] - 2 * ac[lag] + ac[lag + 1];
-      out.pulse = static_cast<float>(60 * rate_ / (lag + (curve < 0 ? 0.5 * (ac[lag - 1] - ac[lag + 1]) / curve : 0)));
-      break;
+  std::array<int, most_upstrokes> peaks{};
+  int found = 0;
+  const int apart = static_cast<int>(0.25 * rate_);
+  for (int i = 2; i + 1 < n && found < most_upstrokes; ++i) {
+    if (infrared[i] < 0.4 * top || infrared[i] < infrared[i - 1] || infrared[i] <= infrared[i + 1]) continue;
+    if (found > 0 && i - peaks[found - 1] < apart) {
+      if (infrared[i] > infrared[peaks[found - 1]]) peaks[found - 1] = i;
+      continue;
     }
-  out.quality = static_cast<float>(used / 16.0 * std::clamp(best, 0.0, 1.0));
-  if (used < 5 || best < 0.3 || out.pulse <= 0) return state_ = OximeterState::motion, std::nullopt;
-  std::nth_element(ratios.begin(), ratios.begin() + used / 2, ratios.begin() + used);
-  out.spo2 = std::clamp(110 - 25 * ratios[used / 2], 50.0F, 100.0F);
+    peaks[found++] = i;
+  }
+  // What the light did from the pulse before to the pulse after is not of this pulse: its mean step is taken off.
+  std::array<Upstroke, most_upstrokes> strokes{};
+  for (int u = 0; u < found; ++u) {
+    const int i = peaks[u], before = u > 0 ? peaks[u - 1] : i, after = u + 1 < found ? peaks[u + 1] : i;
+    double drift = 0, red_drift = 0;
+    for (int k = before + 1; k <= after; ++k) drift += infrared[k] / (after - before), red_drift += red[k] / (after - before);
+    int from = i, to = i;
+    while (from > 1 && infrared[from - 1] > 0.3 * infrared[i]) --from;
+    while (to + 1 < n && infrared[to + 1] > 0.3 * infrared[i]) ++to;
+    double xx = 0, xy = 0, yy = 0;
+    strokes[u].at = i;
+    for (int k = from; k <= to; ++k) {
+      const double x = infrared[k] - drift, y = red[k] - red_drift;
+      xx += x * x, xy += x * y, yy += y * y;
+      strokes[u].size += x;
+    }
+    if (to - from < 2 || !(xx > 0) || !(yy > 0)) continue;
+    strokes[u].ratio = xy / xx;
+    strokes[u].correlation = xy / std::sqrt(xx * yy);
+  }
+  OximeterReading out;
+  if (found < 4) return state_ = top * 100 < least_perfusion / 10 ? OximeterState::low_perfusion : OximeterState::motion, std::nullopt;
+  std::array<double, most_upstrokes> values{};
+  for (int i = 0; i < found; ++i) values[i] = strokes[i].size;
+  const double size = median(values, found);
+  out.perfusion = static_cast<float>(100 * size * 1.15);  // a little of the rise lies under the threshold
+  if (out.perfusion < least_perfusion) return state_ = OximeterState::low_perfusion, std::nullopt;
+
+  int used = 0;
+  std::array<double, most_upstrokes> ratios{};
+  for (int i = 0; i < found; ++i)
+    if (strokes[i].correlation > 0.97 && strokes[i].size > 0.4 * size && strokes[i].size < 2 * size) ratios[used++] = strokes[i].ratio;
+  int gaps = 0;
+  for (int i = 1; i < found; ++i) values[gaps++] = (strokes[i].at - strokes[i - 1].at) / rate_;
+  std::sort(values.begin(), values.begin() + gaps);
+  double middle = 0;
+  for (int i = gaps / 4; i < gaps - gaps / 4; ++i) middle += values[i];
+  out.pulse = static_cast<float>(60 * (gaps - 2 * (gaps / 4)) / middle);
+  out.quality = static_cast<float>(used) / static_cast<float>(found);
+  if (used < 4 || used * 2 < found) return state_ = OximeterState::motion, std::nullopt;
+  const double ratio = median(ratios, used);
+  for (int i = 0; i < used; ++i) values[i] = std::abs(ratios[i] - ratio);
+  const double spread = median(values, used);
+  // Pulses that disagree, or are suddenly much larger than they were, are movement.
+  const bool jumped = usual_size_ > 0 && size > 1.6 * usual_size_ && jumped_for_ < 30;
+  jumped_for_ = jumped ? jumped_for_ + 1 : 0;
+  if (spread > 0.08 || jumped) return state_ = OximeterState::motion, std::nullopt;
+  const bool settle = usual_size_ <= 0 || size < usual_size_ / 1.6 || size > 1.6 * usual_size_;
+  usual_size_ = settle ? size : usual_size_ + 0.1 * (size - usual_size_);
+  out.spo2 = static_cast<float>(std::clamp(110 - 25 * ratio, 50.0, 100.0));
   state_ = OximeterState::measuring;
   return out;
 }

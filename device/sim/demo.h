@@ -1,4 +1,4 @@
-// A patient who does not exist: samples of every sensor for the demo and the monitor's own tests. No accuracy is claimed from it (sim/README.md).
+// A patient who does not exist: samples of every sensor for the demo and the monitor's own tests. No accuracy is claimed from it (validate/README.md).
 //
 // ECG: a sum of Gaussian waves a beat (after McSharry et al., IEEE TBME 50:289, 2003); impedance: a sine with sighs and heart beats; light: two-Gaussian
 // pulse waves; cuff: a bell-shaped envelope of oscillations around the mean pressure (Drzewiecki et al., 1994).

