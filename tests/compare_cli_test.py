@@ -74,10 +74,41 @@ class Compare(unittest.TestCase):
         result = run("explain", finding["id"], saved)
         self.assertEqual(result.returncode, 0, result.stderr)
         text = result.stdout.decode()
-        for words in ("/etc/init.d/S80update", "203.0.113.9", "mounts a remote share", "cp -rf /mnt/* /opt/bin", "signature check", finding["misses"][:30]):
+        for words in ("/etc/init.d/S80update", "203.0.113.9", "mounts a remote share", "cp -rf /mnt/* /opt/bin", "feeds 3.2", "What would end it: no way left", "> critical", finding["misses"][:30]):
             self.assertIn(words, text)
+        self.assertNotIn("lines of the file", text)
+        closer = run("explain", finding["id"], saved, old)
+        self.assertEqual(closer.returncode, 0, closer.stderr)
+        self.assertIn("| >    4  cp -rf /mnt/* /opt/bin", closer.stdout.decode())
+        self.assertEqual(closer.stdout, run("explain", finding["id"], saved, old).stdout)
+        # Another image than the one that was read is not taken for it.
+        other = run("explain", finding["id"], saved, self.device("other", "on", FETCH + "echo more\n"))
+        self.assertIn(b"other bytes at this path", other.stdout)
+        self.assertEqual(run("explain", finding["id"], saved, self.path / "missing.bin").returncode, 3)
         self.assertEqual(run("explain", "no-such-finding", saved).returncode, 2)
         self.assertEqual(run("explain", finding["id"], self.path / "missing.json").returncode, 3)
+
+    def test_lines_that_may_hold_a_secret_are_not_shown(self):
+        old = self.device("old", "on", "WIFI_PASSWORD=hunter2hunter2\n" + FETCH)
+        saved = self.path / "old.json"
+        run("scan", old, "-q", "-o", saved)
+        for finding in json.loads(saved.read_text())["findings"]:
+            self.assertNotIn(b"hunter2", run("explain", finding["id"], saved, old).stdout, finding["id"])
+
+    def test_the_code_of_a_finding(self):
+        image = LAB / "monitor-2.0.6.bin"
+        if not image.exists():
+            self.skipTest("needs the lab's packages: cmake --build build/release --target lab")
+        saved = self.path / "monitor.json"
+        run("scan", image, "-q", "-o", saved)
+        finding = next(f for f in json.loads(saved.read_text())["findings"] if f["rule"] == "remote-content-replaces-programs" and f["files"][0] == "/opt/bin/monitor")
+        text = run("explain", finding["id"], saved, image).stdout.decode()
+        # lab/monitor/update_share.c: update_run() mounts, looks whether the file is there, and copies.
+        self.assertIn("called by: main -> update_run", text)
+        self.assertIn('the call: system("mount -o nolock -t nfs 198.51.100.23:/pm /mnt")', text)
+        self.assertRegex(text, r'0x[0-9a-f]+  "cp -rf /mnt/monitor /opt/bin"')
+        self.assertRegex(text, r"\| > 0x[0-9a-f]+  bl 0x[0-9a-f]+  ; system")
+        self.assertRegex(text, r'access\("/mnt/monitor", 0\)')
 
     def test_the_labs_packages(self):
         packages = {name: LAB / f"monitor-{name}.bin" for name in ("2.0.6", "prerelease", "2.0.8-pre", "clean", "2.0.9")}

@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "derive/models.h"
+#include "report/explain.h"
 #include "rules/reference.h"
 #include "rules/severity.h"
 #include "tests/small_root.h"
@@ -73,6 +74,10 @@ TEST(Rules, ours_is_part_of_cwe) {
   const auto wrong = rules::parse_rule("id: x\ntitle: t\nclass: c\ncwe: [494]\nours: [829]\nsays: s\nadvice: a\nmisses: m\ncries_wolf: w\nnursery: true\neffect: {kinds: [fetch]}\n", "x.yaml");
   ASSERT_FALSE(wrong);
   EXPECT_NE(wrong.error().message.find("829"), std::string::npos);
+}
+
+TEST(Rules, explain_says_of_every_class_what_would_end_it) {
+  for (const auto& rule : rules::built_in_rules()) EXPECT_FALSE(report::what_ends(rule.severity_class).empty()) << rule.id << ": " << rule.severity_class;
 }
 
 TEST(Rules, nonsense_is_refused_with_a_reason) {
