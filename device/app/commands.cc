@@ -6,13 +6,20 @@
 #include "device/central/config.h"
 #include "device/central/hl7.h"
 #include "device/central/mud.h"
+#include "device/update/updater.h"
 
 namespace bedside {
 
-int print_mud(const std::string& config_path) {
+int print_mud(const std::string& config_path, const std::string& updates_path) {
   const auto config = read_central_config(config_path);
   if (!config) return fmt::print(stderr, "bedside: {}\n", config.error().message), 2;
-  fmt::print("{}\n", mud_file(*config));
+  std::string repository;
+  if (!updates_path.empty()) {
+    const auto settings = update::read_settings(updates_path);
+    if (!settings) return fmt::print(stderr, "bedside: {}\n", settings.error().message), 2;
+    repository = settings->repository;
+  }
+  fmt::print("{}\n", mud_file(*config, repository));
   return 0;
 }
 

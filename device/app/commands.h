@@ -5,7 +5,7 @@
 
 namespace bedside {
 
-int print_mud(const std::string& config_path);
+int print_mud(const std::string& config_path, const std::string& updates_path);  // the update path's settings; may be empty
 int print_sample_message(const std::string& config_path);
 
 }  // namespace bedside

@@ -3,6 +3,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <signal.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -10,11 +11,14 @@
 #include <chrono>
 #include <clocale>
 #include <mutex>
+#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "base/escape.h"
 #include "device/app/commands.h"
+#include "device/app/update_desk.h"
 #include "device/central/config.h"
+#include "device/central/hl7.h"
 #include "device/central/link.h"
 #include "device/monitor/trends.h"
 #include "device/screen/server.h"
@@ -33,7 +37,9 @@ struct Options {
   bool demo = false, no_terminal = false, no_page = false;
   int port = 8515;
   double seconds = 0;  // 0: until told to stop
-  std::string scenario = "healthy", trends, config, print;
+  std::string scenario = "healthy", trends, config, print, updates;
+  int update_interval = 3600;  // seconds
+  bool no_patient = false;
 };
 
 // The monitor's one lock: the page's threads and the terminal read and command the bed through it.
@@ -136,6 +142,41 @@ void keep(Monitor& monitor, std::optional<TrendStore>& trends) {
   monitor.bed.report(AlarmKind::trend_store, !good);
 }
 
+// A person's answer to the offered update: {"install": true, "person": "…", "offer": "fingerprint"}.
+bool answer_update(Monitor& monitor, UpdateDesk& desk, const std::string& text) {
+  const auto answer = nlohmann::json::parse(text, nullptr, false);
+  if (!answer.is_object() || !answer.contains("install") || !answer["install"].is_boolean()) return false;
+  const auto word = [&](const char* key) { return answer.contains(key) && answer[key].is_string() ? answer[key].get<std::string>().substr(0, 100) : std::string(); };
+  bool admitted = true;
+  {
+    const std::lock_guard lock(monitor.mutex);
+    admitted = monitor.bed.patient().has_value();
+  }
+  return answer["install"].get<bool>() ? desk.accept(word("person"), word("offer"), admitted) : desk.decline(word("person"));
+}
+
+// Typing a name in the terminal: Enter answers, Esc goes back.
+struct Typing {
+  bool on = false, install = false;
+  std::string name;
+  bool take(int key, Monitor& monitor, UpdateDesk& desk) {
+    if (!on) {
+      if ((key != 'u' && key != 'k') || !desk.view().offered) return false;
+      on = true, install = key == 'u', name.clear();
+      return true;
+    }
+    if (key == 27) on = false;
+    else if (key == KEY_BACKSPACE || key == 127 || key == 8) name.resize(name.empty() ? 0 : name.size() - 1);
+    else if (key >= 32 && key < 127 && name.size() < 60) name += static_cast<char>(key);
+    else if (key == '\n' || key == '\r' || key == KEY_ENTER) {
+      on = false;
+      answer_update(monitor, desk, nlohmann::json{{"install", install}, {"person", name}, {"offer", desk.view().fingerprint}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    }
+    return true;
+  }
+  std::string prompt() const { return on ? fmt::format("{}: your name, then Enter (Esc: back): {}_", install ? "install" : "not now", name) : std::string(); }
+};
+
 void act_on_key(Monitor& monitor, int key) {
   switch (key) {
     case 'a': command(monitor, "acknowledge"); break;
@@ -156,7 +197,7 @@ void act_on_key(Monitor& monitor, int key) {
 int watch(const Options& options) {
   Monitor monitor;
   set_scenario(monitor.patient.truth, "healthy");
-  admit_demo(monitor.bed);
+  if (!options.no_patient) admit_demo(monitor.bed);
   // The patient was lying here for a while: the screen starts full.
   advance(monitor, static_cast<int>(30 * frequency));
   command(monitor, "nibp");
@@ -182,13 +223,31 @@ int watch(const Options& options) {
     if (!config->host.empty()) link = std::make_unique<CentralLink>(*config);
   }
 
+  // Opened before the desk: every audit line goes to the system's log and, where there is one, to the central station.
+  std::unique_ptr<UpdateDesk> desk;
+  if (!options.updates.empty()) {
+    ::openlog("bedside", LOG_PID, LOG_AUTHPRIV);
+    auto opened = UpdateDesk::open(options.updates, options.update_interval, [&link, &central](const std::string& line) {
+      ::syslog(LOG_NOTICE, "%s", line.c_str());
+      if (link) link->offer(audit_message(*central, line, std::chrono::system_clock::now()));
+    });
+    if (!opened) return fmt::print(stderr, "bedside: {}\n", base::escape_terminal(opened.error().message)), 3;
+    desk = std::move(*opened);
+  }
+  const auto whole_state = [&](std::uint64_t since, const std::string& note) {
+    const std::lock_guard lock(monitor.mutex);
+    auto state = describe(monitor.bed, monitor.bed_name, clock_text(), note, since);
+    if (desk) state.update = desk->view();
+    return state;
+  };
+
   std::unique_ptr<PageServer> page;
   if (!options.no_page) {
     auto started = PageServer::start(options.port, {[&](std::uint64_t since) {
-                                                      const std::lock_guard lock(monitor.mutex);
-                                                      return to_json(describe(monitor.bed, monitor.bed_name, clock_text(), notice, since));
+                                                      return to_json(whole_state(since, notice));
                                                     },
-                                                    [&](const std::string& action) { return command(monitor, action); }});
+                                                    [&](const std::string& action) { return command(monitor, action); },
+                                                    [&](const std::string& answer) { return desk && answer_update(monitor, *desk, answer); }});
     if (!started) return fmt::print(stderr, "bedside: {}\n", started.error().message), 3;
     page = std::move(*started);
   }
@@ -202,6 +261,7 @@ int watch(const Options& options) {
 
   const auto start = std::chrono::steady_clock::now();
   std::int64_t done = 0, second = 0;
+  Typing typing;
   while (!stopping) {
     std::this_thread::sleep_for(std::chrono::milliseconds(40));
     const double elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -212,6 +272,7 @@ int watch(const Options& options) {
     done = due;
     if (static_cast<std::int64_t>(elapsed) != second) {
       second = static_cast<std::int64_t>(elapsed);
+      if (desk && second == 5) desk->confirm();  // five seconds of samples, trends and screen: the self-test
       keep(monitor, trends);
       if (link) {
         const std::lock_guard lock(monitor.mutex);
@@ -221,13 +282,11 @@ int watch(const Options& options) {
       }
     }
     if (terminal) {
-      ScreenState state;
-      {
-        const std::lock_guard lock(monitor.mutex);
-        state = describe(monitor.bed, monitor.bed_name, clock_text(), page ? fmt::format("{}  127.0.0.1:{}", notice, page->port()) : notice);
-      }
+      auto state = whole_state(0, page ? fmt::format("{}  127.0.0.1:{}", notice, page->port()) : notice);
+      state.update.prompt = typing.prompt();
       terminal->paint(state, elapsed);
-      for (int key = terminal->key(); key != ERR; key = terminal->key()) act_on_key(monitor, key);
+      for (int key = terminal->key(); key != ERR; key = terminal->key())
+        if (!desk || !typing.take(key, monitor, *desk)) act_on_key(monitor, key);
     }
   }
   return 0;
@@ -262,6 +321,9 @@ int main(int argc, char** argv) {
   app.add_option("--seconds", options.seconds, "stop after this long");
   app.add_option("--trends", options.trends, "keep 72 h of trends in this SQLite file");
   app.add_option("--config", options.config, "the central station, if there is one (device/README.md)");
+  app.add_option("--updates", options.updates, "the update path's settings (device/update/README.md)");
+  app.add_option("--update-interval", options.update_interval, "seconds between questions to the repository")->check(CLI::Range(1, 86400))->capture_default_str();
+  app.add_flag("--no-patient", options.no_patient, "start with nobody admitted");
   std::string mud;
   app.add_option("--mud", mud, "print the MUD file (RFC 8520) of this configuration and end");
   std::string sample;
@@ -272,7 +334,7 @@ int main(int argc, char** argv) {
   signal(SIGINT, [](int) { stopping = true; });
   signal(SIGTERM, [](int) { stopping = true; });
   signal(SIGPIPE, SIG_IGN);
-  if (!mud.empty()) return print_mud(mud);
+  if (!mud.empty()) return print_mud(mud, options.updates);
   if (!sample.empty()) return print_sample_message(sample);
   if (print) return print_screen(options);
   if (!options.demo) {

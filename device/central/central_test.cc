@@ -42,6 +42,12 @@ TEST(Hl7, separators_in_names_are_escaped) {
   EXPECT_EQ(message.find("MDC_PULS_OXIM_SAT_O2"), std::string::npos) << "no value, no segment";
 }
 
+TEST(Hl7, an_audit_line_is_carried_whole) {
+  const auto message = audit_message({}, "{\"n\":1,\"detail\":\"a|b\\nc\"}\n", {});
+  EXPECT_NE(message.find("|{\"n\":1,\"detail\":\"a\\F\\b\\E\\nc\"}|"), std::string::npos) << message;
+  EXPECT_EQ(message.find("PID"), std::string::npos) << "no patient is concerned";
+}
+
 TEST(Hl7, only_the_right_acknowledgement_counts) {
   EXPECT_TRUE(acknowledges("MSH|^~\\&|\rMSA|AA|42\r", "42"));
   EXPECT_FALSE(acknowledges("MSH|^~\\&|\rMSA|AA|41\r", "42"));
@@ -49,12 +55,21 @@ TEST(Hl7, only_the_right_acknowledgement_counts) {
   EXPECT_FALSE(acknowledges("", "42"));
 }
 
-TEST(Mud, names_the_one_peer_and_nobody_else) {
+TEST(Mud, names_the_peers_that_were_set_and_nobody_else) {
   const auto mud = nlohmann::json::parse(mud_file(*parse_central_config(good, "")));
   const auto& lists = mud["ietf-access-control-list:acls"]["acl"];
   ASSERT_EQ(lists.size(), 2u);
   EXPECT_EQ(lists[0]["aces"]["ace"][0]["matches"]["ipv4"]["destination-ipv4-network"], "198.51.100.7/32");
   EXPECT_EQ(lists[0]["aces"]["ace"][0]["matches"]["tcp"]["destination-port"]["port"], 2575);
+  const auto both = nlohmann::json::parse(mud_file(*parse_central_config(good, ""), "https://[2001:db8::7]:8443/site"));
+  const auto& four = both["ietf-access-control-list:acls"]["acl"];
+  ASSERT_EQ(four.size(), 4u);
+  EXPECT_EQ(four[2]["aces"]["ace"][0]["matches"]["ipv6"]["destination-ipv6-network"], "2001:db8::7/128");
+  EXPECT_EQ(four[2]["aces"]["ace"][0]["matches"]["tcp"]["destination-port"]["port"], 8443);
+  const auto named = nlohmann::json::parse(mud_file({}, "http://updates.example.org/site"));
+  EXPECT_EQ(named["ietf-access-control-list:acls"]["acl"][0]["aces"]["ace"][0]["matches"]["ipv4"]["ietf-acldns:dst-dnsname"], "updates.example.org");
+  EXPECT_EQ(named["ietf-access-control-list:acls"]["acl"][0]["aces"]["ace"][0]["matches"]["tcp"]["destination-port"]["port"], 80);
+  EXPECT_FALSE(nlohmann::json::parse(mud_file({}, "file:///media/stick")).contains("ietf-access-control-list:acls"));
   const auto alone = nlohmann::json::parse(mud_file({}));
   EXPECT_FALSE(alone.contains("ietf-access-control-list:acls"));
 }

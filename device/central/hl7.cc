@@ -76,6 +76,16 @@ std::string observation_message(const CentralConfig& config, const Patient& pati
   return out;
 }
 
+std::string audit_message(const CentralConfig& config, const std::string& line, std::chrono::system_clock::time_point when) {
+  const std::string time = utc(when), device = escape_hl7(config.device), id = next_control_id(when);
+  std::string out = fmt::format("MSH|^~\\&|bedside^{0}^EUI-64|{1}|||{2}||ORU^R01^ORU_R01|{3}|P|2.6|||AL|NE||UNICODE UTF-8\r", device, escape_hl7(config.bed), time, id);
+  out += fmt::format("OBR|1|{0}^bedside|{0}^bedside|SOFTWARE-AUDIT^software audit log^99BEDSIDE|||{1}\r", id, time);
+  std::string_view text = line;
+  while (text.ends_with('\n')) text.remove_suffix(1);
+  out += fmt::format("OBX|1|ST|SOFTWARE-AUDIT^software audit log^99BEDSIDE|1|{}||||||R|||{}||||{}^^{}^EUI-64\r", escape_hl7(text), time, device, device);
+  return out;
+}
+
 std::string mllp_frame(const std::string& message) { return "\x0B" + message + "\x1C\r"; }
 
 std::string control_id_of(std::string_view message) {

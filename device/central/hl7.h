@@ -15,6 +15,9 @@ namespace bedside {
 
 std::string observation_message(const CentralConfig& config, const Patient& patient, const Numerics& numerics, std::chrono::system_clock::time_point when);
 
+// One line of the software audit log as an ORU^R01 of a local code, without a patient: the chain leaves the device as it grows.
+std::string audit_message(const CentralConfig& config, const std::string& line, std::chrono::system_clock::time_point when);
+
 // HL7 escapes for a field: separators become \F\ \S\ \T\ \R\ \E\, control characters become \Xhh\.
 std::string escape_hl7(std::string_view text);
 

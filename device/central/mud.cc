@@ -3,7 +3,9 @@
 
 #include <arpa/inet.h>
 
+#include <charconv>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 namespace bedside {
 namespace {
@@ -19,45 +21,84 @@ HostKind kind_of(const std::string& host) {
   return HostKind::name;
 }
 
-// One access list: `from` the device, or to it.
-ordered_json access_list(const CentralConfig& config, HostKind kind, bool from) {
+// One peer that the device calls.
+struct Peer {
+  const char* name;
+  std::string host;
+  int port;
+};
+
+// What goes to or comes from `peer`.
+ordered_json entry(const Peer& peer, HostKind kind, bool from) {
   const bool six = kind == HostKind::v6;
   const char* side = from ? "destination" : "source";
   ordered_json address;
-  if (kind == HostKind::name) address[from ? "ietf-acldns:dst-dnsname" : "ietf-acldns:src-dnsname"] = config.host;
-  else address[std::string(side) + (six ? "-ipv6-network" : "-ipv4-network")] = config.host + (six ? "/128" : "/32");
+  if (kind == HostKind::name) address[from ? "ietf-acldns:dst-dnsname" : "ietf-acldns:src-dnsname"] = peer.host;
+  else address[std::string(side) + (six ? "-ipv6-network" : "-ipv4-network")] = peer.host + (six ? "/128" : "/32");
   address["protocol"] = 6;
-  ordered_json tcp = {{"ietf-mud:direction-initiated", "from-device"}, {std::string(side) + "-port", {{"operator", "eq"}, {"port", config.port}}}};
-  return {{"name", from ? "from-device" : "to-device"},
-          {"type", six ? "ipv6-acl-type" : "ipv4-acl-type"},
-          {"aces", {{"ace", ordered_json::array({{{"name", "central-station"},
-                                                 {"matches", {{six ? "ipv6" : "ipv4", address}, {"tcp", tcp}}},
-                                                 {"actions", {{"forwarding", "accept"}}}}})}}}};
+  const ordered_json tcp = {{"ietf-mud:direction-initiated", "from-device"}, {std::string(side) + "-port", {{"operator", "eq"}, {"port", peer.port}}}};
+  return {{"name", peer.name}, {"matches", {{six ? "ipv6" : "ipv4", address}, {"tcp", tcp}}}, {"actions", {{"forwarding", "accept"}}}};
 }
 
-ordered_json policy(const char* list) { return {{"access-lists", {{"access-list", ordered_json::array({{{"name", list}}})}}}}; }
+// One access list a family of addresses and direction; names count as IPv4.
+void add_lists(ordered_json& acls, ordered_json policies[2], const std::vector<Peer>& peers, bool six) {
+  for (const bool from : {true, false}) {
+    ordered_json entries = ordered_json::array();
+    for (const auto& peer : peers)
+      if (const auto kind = kind_of(peer.host); (kind == HostKind::v6) == six) entries.push_back(entry(peer, kind, from));
+    if (entries.empty()) continue;
+    const std::string name = std::string(from ? "from-device" : "to-device") + (six ? "-ipv6" : "");
+    acls.push_back({{"name", name}, {"type", six ? "ipv6-acl-type" : "ipv4-acl-type"}, {"aces", {{"ace", entries}}}});
+    policies[from ? 0 : 1].push_back({{"name", name}});
+  }
+}
+
+// Host and port of an http or https address; no host for anything else (a stick is a file).
+Peer repository_peer(const std::string& url) {
+  const bool tls = url.starts_with("https://");
+  if (!tls && !url.starts_with("http://")) return {"update-repository", "", 0};
+  std::string rest = url.substr(tls ? 8 : 7);
+  rest = rest.substr(0, rest.find('/'));
+  Peer out{"update-repository", rest, tls ? 443 : 80};
+  const auto bracket = rest.find(']');
+  const auto colon = rest.find(':', rest.starts_with('[') && bracket != std::string::npos ? bracket : 0);
+  if (colon != std::string::npos) {
+    out.host = rest.substr(0, colon);
+    const auto digits = rest.substr(colon + 1);
+    std::from_chars(digits.data(), digits.data() + digits.size(), out.port);
+  }
+  if (out.host.starts_with('[') && out.host.ends_with(']')) out.host = out.host.substr(1, out.host.size() - 2);
+  return out;
+}
 
 }  // namespace
 
-std::string mud_file(const CentralConfig& config) {
+std::string mud_file(const CentralConfig& config, const std::string& repository) {
+  std::vector<Peer> peers;
+  if (!config.host.empty()) peers.push_back({"central-station", config.host, config.port});
+  if (auto peer = repository_peer(repository); !peer.host.empty()) peers.push_back(std::move(peer));
+  const bool central = !config.host.empty(), updates = peers.size() > (central ? 1U : 0U);
+  const char* does = central && updates ? "bedside patient monitor; HL7 over mutual TLS to its central station, signed updates from its owner's repository"
+                     : central          ? "bedside patient monitor; HL7 over mutual TLS to its central station"
+                     : updates          ? "bedside patient monitor; signed updates from its owner's repository, sends nothing else"
+                                        : "bedside patient monitor; sends nothing";
   ordered_json mud = {{"mud-version", 1},
-                      {"mud-url", "https://bedside.example/" + std::string(config.host.empty() ? "alone" : "central") + ".json"},
+                      {"mud-url", "https://bedside.example/" + std::string(central ? "central" : "alone") + (updates ? "-updates.json" : ".json")},
                       {"last-update", "2026-01-01T00:00:00+00:00"},
                       {"cache-validity", 48},
                       {"is-supported", true},
-                      {"systeminfo", config.host.empty() ? "bedside patient monitor; sends nothing" : "bedside patient monitor; HL7 over mutual TLS to its central station"},
+                      {"systeminfo", does},
                       {"mfg-name", "bedside"},
                       {"model-name", "reference monitor"}};
-  ordered_json root;
-  if (config.host.empty()) {
-    root["ietf-mud:mud"] = mud;
-    return root.dump(2);
+  ordered_json root, acls = ordered_json::array(), policies[2] = {ordered_json::array(), ordered_json::array()};
+  add_lists(acls, policies, peers, false);
+  add_lists(acls, policies, peers, true);
+  if (!peers.empty()) {
+    mud["from-device-policy"] = {{"access-lists", {{"access-list", policies[0]}}}};
+    mud["to-device-policy"] = {{"access-lists", {{"access-list", policies[1]}}}};
   }
-  const HostKind kind = kind_of(config.host);
-  mud["from-device-policy"] = policy("from-device");
-  mud["to-device-policy"] = policy("to-device");
   root["ietf-mud:mud"] = mud;
-  root["ietf-access-control-list:acls"] = {{"acl", ordered_json::array({access_list(config, kind, true), access_list(config, kind, false)})}};
+  if (!peers.empty()) root["ietf-access-control-list:acls"] = {{"acl", acls}};
   return root.dump(2);
 }
 

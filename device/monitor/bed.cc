@@ -76,7 +76,8 @@ void Bed::judge_heart() {
     for (std::ptrdiff_t i = n / 4; i < n - n / 4; ++i) sum += sorted[static_cast<std::size_t>(i)];
     rate = 60 * static_cast<float>(n - 2 * (n / 4)) / sum;
   }
-  const auto fast = none ? std::nullopt : flutter_.rate();
+  if (frames_ % static_cast<std::int64_t>(frequency_) == 0) fast_ = flutter_.rate();
+  const auto fast = none ? std::nullopt : fast_;
   if (!fast || (rate && *rate > 0.85F * *fast)) fast_since_ = -1;
   else if (fast_since_ < 0) fast_since_ = t;
   if (fast_since_ >= 0 && t - fast_since_ >= 1) {

@@ -97,7 +97,8 @@ class Bed {
   std::array<float, 8> intervals_{};
   std::int64_t frames_ = 0, beats_ = 0, beats_in_series_ = 0;
   bool weak_since_pause_ = false;  // only weak beats since a pause
-  double fast_since_ = -1;         // seconds; the wave of flutter_.rate() holds since then
+  std::optional<float> fast_;      // flutter_.rate(), asked each second
+  double fast_since_ = -1;         // seconds; the wave holds since then
   double last_beat_ = 0, resp_seen_ = 0;
   float cuff_pressure_ = 0, pleth_shown_ = 0;
   CuffCommand command_{};

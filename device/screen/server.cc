@@ -52,6 +52,10 @@ base::Result<std::unique_ptr<PageServer>> PageServer::start(int port, PageSource
     if (request.get_header_value("X-Bedside") != "1") response.status = 403;
     else response.status = command(request.matches[1]) ? 204 : 404;
   });
+  server.Post("/update", [update = source.update](const httplib::Request& request, httplib::Response& response) {
+    if (request.get_header_value("X-Bedside") != "1") response.status = 403;
+    else response.status = update && update(request.body) ? 204 : 404;
+  });
   inside->port = port == 0 ? server.bind_to_any_port("127.0.0.1") : (server.bind_to_port("127.0.0.1", port) ? port : -1);
   if (inside->port <= 0) return base::fail(base::Error::Kind::internal, fmt::format("cannot listen on 127.0.0.1:{}", port));
   inside->thread = std::thread([inside] { inside->server.listen_after_bind(); });

@@ -15,6 +15,7 @@ extern const char* const page_html;
 struct PageSource {
   std::function<std::string(std::uint64_t since)> state;     // JSON
   std::function<bool(const std::string& action)> command;    // false: unknown
+  std::function<bool(const std::string& answer)> update = {};  // a person's answer to an offered update, JSON; false: not taken
 };
 
 class PageServer {

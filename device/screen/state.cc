@@ -41,7 +41,7 @@ std::vector<NumericView> numerics_of(const Bed& bed) {
                    alarming(bed, {systolic_high, systolic_low})};
   if (n.pressure) {
     nibp.value = fmt::format("{:.0f} / {:.0f}", n.pressure->systolic, n.pressure->diastolic);
-    nibp.detail = fmt::format("mean {:.0f}, {:.0f} min ago", n.pressure->mean, std::floor((bed.now() - n.pressure_at) / 60));
+    nibp.detail = fmt::format("mean {:.0f}, {:.0f} min", n.pressure->mean, std::floor((bed.now() - n.pressure_at) / 60));
   }
   if (bed.cuff().state() == CuffState::inflating || bed.cuff().state() == CuffState::deflating)
     nibp.detail = fmt::format("measuring, cuff {:.0f}", bed.cuff_pressure());
@@ -108,6 +108,8 @@ std::string to_json(const ScreenState& s) {
   using nlohmann::json;
   json out = {{"bed", s.bed}, {"patient", s.patient}, {"age", s.age}, {"clock", s.clock}, {"admitted", s.admitted},
               {"audio_paused", s.audio_paused}, {"sounding", s.sounding}, {"notice", s.notice}, {"beats", s.beats}};
+  if (const auto& u = s.update; u.offered || !u.message.empty())
+    out["update"] = {{"offered", u.offered}, {"busy", u.busy}, {"version", u.version}, {"origin", u.origin}, {"notes", u.notes}, {"fingerprint", u.fingerprint}, {"message", u.message}};
   for (auto* list : {"numerics", "traces", "alarms"}) out[list] = json::array();
   for (const auto& n : s.numerics)
     out["numerics"].push_back({{"name", n.name}, {"label", n.label}, {"value", n.value}, {"unit", n.unit}, {"detail", n.detail}, {"colour", n.colour},

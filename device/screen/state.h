@@ -29,6 +29,14 @@ struct AlarmView {
   bool present = false, acknowledged = false, technical = false;
 };
 
+// An update as the screen offers it.
+struct UpdateView {
+  bool offered = false, busy = false;
+  std::string version, origin, notes, fingerprint;
+  std::string message;  // how the last answer ended
+  std::string prompt;   // what is being typed in the terminal
+};
+
 struct ScreenState {
   std::string bed, patient, age, clock;
   bool admitted = false;
@@ -39,6 +47,7 @@ struct ScreenState {
   std::string sounding;         // priority, or empty
   std::string notice;           // e.g. "DEMO: simulated patient"
   std::int64_t beats = 0;
+  UpdateView update;
 };
 
 // `clock` and `notice` are the caller's. `since`: only trace samples with an index of at least this.

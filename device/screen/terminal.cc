@@ -103,6 +103,28 @@ void draw_alarms(Grid& grid, const ScreenState& state, double seconds) {
   }
 }
 
+// Three lines over the foot of the traces: what is offered, its notes, what to do about it.
+void draw_update(Grid& grid, const ScreenState& state, int width) {
+  const auto& u = state.update;
+  if (!u.offered && u.message.empty() && u.prompt.empty()) return;
+  // With a patient it is one line and nothing to press.
+  const bool quiet = state.admitted && u.prompt.empty();
+  const int top = grid.rows - (quiet ? 2 : 4);
+  for (int r = top; r < grid.rows - 1; ++r)
+    for (int c = 0; c < width; ++c) grid.at(r, c) = {};
+  if (quiet) {
+    const auto text = u.offered ? fmt::format("UPDATE {}: can be installed when no patient is admitted", u.version) : u.message;
+    return put(grid, top, 1, text.substr(0, static_cast<std::size_t>(width - 2)), Ink::cyan);
+  }
+  if (u.offered) put(grid, top, 1, fmt::format("UPDATE {} from {}", u.version, u.origin).substr(0, static_cast<std::size_t>(width - 2)), Ink::cyan, true);
+  if (u.offered) put(grid, top + 1, 1, u.notes.substr(0, static_cast<std::size_t>(width - 2)), Ink::white);
+  const std::string last = !u.prompt.empty() ? u.prompt
+                           : u.busy          ? "installing; do not switch off"
+                           : !u.message.empty() ? u.message
+                                             : "u install  k not now";
+  put(grid, top + 2, 1, last.substr(0, static_cast<std::size_t>(width - 2)), Ink::yellow);
+}
+
 }  // namespace
 
 std::string utf8(char32_t g) {
@@ -146,6 +168,8 @@ Grid draw(const ScreenState& state, int columns, int rows, double seconds) {
   const int panel = 22, width = columns - panel - 1, area = rows - 4;
   const int lanes = static_cast<int>(state.traces.size()), height = std::max(1, area / std::max(1, lanes));
   for (int i = 0; i < lanes; ++i) draw_trace(grid, state.traces[static_cast<std::size_t>(i)], 2 + i * height, height, width);
+
+  draw_update(grid, state, width);
 
   const bool roomy = area >= static_cast<int>(state.numerics.size()) * 5;
   const int each = area / std::max(1, static_cast<int>(state.numerics.size()));

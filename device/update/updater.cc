@@ -175,8 +175,12 @@ base::Result<tuf::TargetFile> Updater::ask(const std::string& repository, const 
 
 base::Result<Offer> Updater::check(const std::string& repository) {
   const auto refused = [&](std::uint64_t release, const Error& why) -> base::Result<Offer> {
-    if (auto noted = log_->add(Event::refused, release, why.message); !noted)
-      return std::unexpected(noted.error());
+    const bool said = !log_->entries().empty() && log_->entries().back().event == Event::refused &&
+                      log_->entries().back().release == release &&
+                      log_->entries().back().detail == why.message && log_->entries().back().who.empty();
+    if (!said)
+      if (auto noted = log_->add(Event::refused, release, why.message); !noted)
+        return std::unexpected(noted.error());
     return std::unexpected(why);
   };
   const auto target = ask(repository, "");

@@ -44,7 +44,7 @@ class Updater {
                                     std::function<void(const std::string&)> off_device = {});
 
   // Asks `repository` (the setting when empty; "file:///media/…" for a stick) for an offer that this device
-  // could take. Every offer and every refusal is in the log; the same offer is logged once in a row.
+  // could take. Every offer and every refusal is in the log, the same one once in a row.
   base::Result<Offer> check(const std::string& repository = "");
 
   // Fetches, verifies and writes the offer that check() gave, if the answer is to it and the ward allows.
