@@ -85,6 +85,18 @@ const char* shape(Verdict verdict) {
   return "";
 }
 
+std::string cell_shape(const std::string& cell) {
+  for (const auto verdict : {Verdict::still_there, Verdict::masked, Verdict::moved, Verdict::new_,
+                             Verdict::fixed, Verdict::not_compared})
+    if (cell == comparison::key(verdict)) return shape(verdict);
+  return cell == "there" ? "■" : "";
+}
+
+// What is as it was needs no card of its own.
+bool unchanged(const comparison::Change& change) {
+  return change.verdict == Verdict::still_there && change.because.empty();
+}
+
 }  // namespace
 
 std::string render_comparison_text(const Comparison& comparison, const Options& options) {
@@ -153,13 +165,21 @@ std::string render_comparison_html(const Comparison& comparison) {
                         shown(answer(step)));
   body += "</header>\n<main>\n";
   if (comparison.versions.size() > 2) {
-    body += "<section>\n<h2>Over all versions</h2>\n<div class=\"scroll\"><table><thead><tr><th>Finding</th>";
+    body +=
+        "<section>\n<h2>Over all versions</h2>\n<div class=\"scroll\"><table "
+        "class=\"stack\"><thead><tr><th>Finding</th>";
     for (const auto& version : comparison.versions) body += "<th>" + shown(version) + "</th>";
     body += "</tr></thead><tbody>\n";
     for (const auto& row : comparison.rows) {
-      body += fmt::format("<tr><td>{}<br><span class=\"place\">{}</span></td>", shown(row.title),
-                          shown(row.program));
-      for (const auto& cell : row.cells) body += "<td>" + shown(cell_words(cell)) + "</td>";
+      const bool twice = std::ranges::count_if(comparison.rows, [&](const auto& other) {
+                           return other.title == row.title && other.program == row.program;
+                         }) > 1;
+      body += fmt::format("<tr><td>{}<br><span class=\"place\">{}{}</span></td>", shown(row.title),
+                          shown(row.program), twice ? "<br>" + shown(row.id) : "");
+      for (std::size_t i = 0; i < row.cells.size(); ++i)
+        body += fmt::format("<td class=\"verdict {}\" data-name=\"{}\">{} {}</td>", shown(row.cells[i]),
+                            shown(comparison.versions[i]), cell_shape(row.cells[i]),
+                            shown(cell_words(row.cells[i])));
       body += "</tr>\n";
     }
     body += "</tbody></table></div>\n</section>\n";
@@ -167,6 +187,7 @@ std::string render_comparison_html(const Comparison& comparison) {
   for (const auto& step : comparison.steps) {
     body += fmt::format("<section>\n<h2>{} → {}</h2>\n", shown(step.from), shown(step.to));
     for (const auto& change : step.changes) {
+      if (unchanged(change)) continue;
       body += fmt::format(
           "<article class=\"change {}\">\n<h3><span class=\"mark\">{} {}</span>{}</h3>\n<p>{} <span "
           "class=\"quiet\">({})</span></p>\n",
@@ -174,6 +195,17 @@ std::string render_comparison_html(const Comparison& comparison) {
           shown(change.title), shown(change.program), result::key(std::max(change.before, change.after)));
       for (const auto& because : change.because) body += "<p>" + shown(because) + ".</p>\n";
       body += "<p class=\"id\">" + shown(change.id) + "</p>\n</article>\n";
+    }
+    if (const auto same = std::ranges::count_if(step.changes, unchanged)) {
+      body += fmt::format("<h3>{} {}, as before: {}</h3>\n<ul>", shape(Verdict::still_there),
+                          comparison::words(Verdict::still_there), same);
+      for (const auto& change : step.changes)
+        if (unchanged(change))
+          body += fmt::format(
+              "<li>{} <span class=\"quiet\">({})</span><br><span class=\"place\">{} · {}</span></li>\n",
+              shown(change.title), result::key(std::max(change.before, change.after)), shown(change.program),
+              shown(change.id));
+      body += "</ul>\n";
     }
     if (!step.not_compared.empty()) {
       body += "<h3>Not compared, because one side lacks it</h3>\n<ul>";

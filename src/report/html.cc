@@ -88,6 +88,27 @@ void tell_certainty(Page& page, const Finding& finding) {
   page.add("</details>\n");
 }
 
+// What starts it, what is tested, what it does: the order in which it happens. rules/wording.cc words the
+// beginnings.
+int order_of(const result::Evidence& part) {
+  return part.says.starts_with("trigger: ") ? 0 : part.says.starts_with("tested before: ") ? 1 : 2;
+}
+
+// `biopsy contain` in an advice, as code.
+std::string with_code(std::string_view raw) {
+  std::string out;
+  bool open = false;
+  for (const char c : shown(raw)) {
+    if (c != '`') {
+      out += c;
+      continue;
+    }
+    out += open ? "</code>" : "<code>";
+    open = !open;
+  }
+  return open ? out + "</code>" : out;
+}
+
 void tell_finding(Page& page, const Finding& finding, std::size_t number) {
   page.add("<article class=\"finding {}\" id=\"d{}-finding-{}\">\n<h3>{}{}</h3>\n<p>{}</p>\n",
            result::key(finding.severity), page.device, number, mark(finding.severity), shown(finding.title),
@@ -97,11 +118,13 @@ void tell_finding(Page& page, const Finding& finding, std::size_t number) {
   if (!finding.wire.empty() && !is_of_traffic(finding))
     page.add("<p>On the wire: {}.</p>\n", shown(wire_words(finding.wire)));
   page.add("<h4>Proof</h4>\n<ol class=\"proof\">\n");
-  for (const auto& part : finding.evidence.parts) tell_evidence(page, part);
+  auto parts = finding.evidence.parts;
+  std::ranges::stable_sort(parts, {}, order_of);
+  for (const auto& part : parts) tell_evidence(page, part);
   if (finding.evidence.parts.empty()) tell_evidence(page, finding.evidence);
   page.add("</ol>\n");
   if (!finding.advice.empty())
-    page.add("<div class=\"todo\"><strong>What to do.</strong> {}</div>\n", shown(finding.advice));
+    page.add("<div class=\"todo\"><strong>What to do.</strong> {}</div>\n", with_code(finding.advice));
   tell_certainty(page, finding);
   page.add("<p class=\"id\">{}{}{}</p>\n</article>\n", shown(finding.id), finding.cwe.empty() ? "" : " · ",
            cwe_words(finding.cwe, finding.ours));
@@ -150,7 +173,10 @@ void tell_endpoints(Page& page, const Result& result) {
       "class=\"stack\"><thead><tr><th>Peer</th><th>Where it lies</th><th>Who chose "
       "it</th><th>Programs</th></tr></thead><tbody>\n",
       page.device);
-  for (const auto& peer : result.endpoints) {
+  auto peers = result.endpoints;  // those that nothing is known of stand last
+  std::ranges::stable_partition(
+      peers, [](const auto& peer) { return endpoint_words(peer).find("${") == std::string::npos; });
+  for (const auto& peer : peers) {
     std::string programs;
     if (const auto found = users.find(endpoint_words(peer)); found != users.end())
       for (const auto& path : found->second) programs += (programs.empty() ? "" : ", ") + path;
@@ -161,6 +187,14 @@ void tell_endpoints(Page& page, const Result& result) {
         peer.origin.empty() ? "" : " (" + shown(peer.origin) + ")", shown(programs));
   }
   page.add("</tbody></table></div>\n</section>\n");
+}
+
+// A shape and a colour beside the word; a state that is not known gets those of "not evaluated".
+std::string_view state_class(std::string_view state) {
+  return state == "present" || state == "absent" || state == "fake" ? state : "unclear";
+}
+std::string_view state_shape(std::string_view state) {
+  return state == "present" ? "✓" : state == "absent" ? "✗" : state == "fake" ? "▲" : "?";
 }
 
 void tell_update_paths(Page& page, const Result& result) {
@@ -178,9 +212,9 @@ void tell_update_paths(Page& page, const Result& result) {
         "class=\"stack\"><thead><tr><th>Property</th><th>State</th><th>Because</th></tr></thead><tbody>\n");
     for (const auto& property : path.properties)
       page.add(
-          "<tr><td>{}</td><td><strong>{}</strong></td><td>{}{}</td></tr>\n",
-          shown(property_words(property.key)), shown(property_state_words(property.state) + rests_on(property)),
-          shown(property.because),
+          "<tr><td>{}</td><td class=\"state {}\"><strong>{} {}</strong></td><td>{}{}</td></tr>\n",
+          shown(property_words(property.key)), state_class(property.state), state_shape(property.state),
+          shown(property_state_words(property.state) + rests_on(property)), shown(property.because),
           property.site ? " <span class=\"place\">" + shown(place_words(*property.site)) + "</span>" : "");
     page.add("</tbody></table></div>\n");
   }
@@ -276,14 +310,15 @@ void tell_components(Page& page, const Result& result) {
   if (result.components.empty()) return;
   page.add(
       "<section id=\"d{}-components\">\n<h2>What it is made of</h2>\n<div class=\"scroll\"><table "
-      "class=\"stack\"><thead><tr><th>Component</th><th>Version</th><th>Known "
+      "class=\"stack\"><thead><tr><th>Component</th><th>Version</th><th>Where</th><th>Licence</th><th>Known "
       "from</th></tr></thead><tbody>\n",
       page.device);
   for (const auto& part : result.components)
-    page.add("<tr><td>{}</td><td data-name=\"version\">{}</td><td data-name=\"from\">{}</td></tr>\n",
-             shown(part.name),
-             part.version.empty() ? "<span class=\"quiet\">unknown</span>" : shown(part.version),
-             shown(part.evidence));
+    page.add(
+        "<tr><td>{}</td><td data-name=\"version\">{}</td><td class=\"mono\" data-name=\"where\">{}</td><td "
+        "data-name=\"licence\">{}</td><td data-name=\"from\">{}</td></tr>\n",
+        shown(part.name), part.version.empty() ? "<span class=\"quiet\">unknown</span>" : shown(part.version),
+        shown(part.path.empty() ? part.kind : part.path), shown(part.license), shown(part.evidence));
   page.add("</tbody></table></div>\n</section>\n");
 }
 
