@@ -11,8 +11,7 @@ symbols at one address count once, Thumb's mark is taken off. What the compiler 
 and counts. An address with a function symbol of size 0 (the start-up files' assembler) is neither asked for nor held against us.
 
 A literal fact is (callee, argument's position, text) in a reached function, where the text, of at least four characters, stands in the
-program as it is; what a call puts together from several is none. Names that only one machine's library has (a leading underscore) are
-left out.
+program as it is; what a call puts together from several is none, and neither is what was copied to the stack or the heap before.
 """
 import argparse
 import collections
@@ -99,10 +98,10 @@ def literal_facts(biopsy, file):
     words = set(file.read_bytes().split(b"\0"))
     whole = b"\0".join(words)
     out = set()
-    for line in said.splitlines():
+    for line in filter(None, said.split("\n")):
         call = json.loads(line)
         for position, argument in enumerate(call["args"]):
-            if argument["kind"] == "text" and not call["callee"].startswith("_"):
+            if argument["kind"] == "text" and not argument.get("buffer", "").startswith(("stack", "heap")):
                 out |= {(call["callee"], position, value) for value in argument["values"]
                     if len(value) >= 4 and value.encode() + b"\0" in whole + b"\0"}
     return out

@@ -62,10 +62,11 @@ Text with_program(const std::string& input, const std::string& where, const std:
   return tell(firmware->bytes(*node), node->path);
 }
 
-base::Result<std::pair<elf::Binary, flow::Program>> analysed(base::ByteView bytes) {
+base::Result<std::pair<elf::Binary, flow::Program>> analysed(base::ByteView bytes, flow::Budget::Alone alone) {
   auto binary = elf::read(bytes);
   if (!binary) return std::unexpected(binary.error());
   flow::Budget budget;
+  budget.alone = alone;
   auto program = flow::analyse(*binary, bytes, budget);
   if (!program) return std::unexpected(program.error());
   return std::pair(std::move(*binary), std::move(*program));
@@ -73,7 +74,7 @@ base::Result<std::pair<elf::Binary, flow::Program>> analysed(base::ByteView byte
 
 Text dump_functions(const std::string& input, const std::string& where) {
   return with_program(input, where, [](base::ByteView bytes, const std::string&) -> Text {
-    const auto read = analysed(bytes);
+    const auto read = analysed(bytes, flow::Budget::Alone::none);
     if (!read) return std::unexpected(read.error());
     return flow::dump_functions(read->second);
   });
@@ -81,7 +82,7 @@ Text dump_functions(const std::string& input, const std::string& where) {
 
 Text dump_calls(const std::string& input, const std::string& where) {
   return with_program(input, where, [](base::ByteView bytes, const std::string& path) -> Text {
-    const auto read = analysed(bytes);
+    const auto read = analysed(bytes, flow::Budget::Alone::every);
     if (!read) return std::unexpected(read.error());
     return flow::dump_calls_jsonl(read->second, path);
   });
@@ -92,7 +93,7 @@ Text dump_pcode(const std::string& input, const std::string& where) {
   const auto colon = where.rfind(':');
   const std::string function = colon == std::string::npos ? where : where.substr(colon + 1);
   return with_program(input, where.substr(0, colon), [&](base::ByteView bytes, const std::string&) -> Text {
-    const auto read = analysed(bytes);
+    const auto read = analysed(bytes, flow::Budget::Alone::none);
     if (!read) return std::unexpected(read.error());
     return flow::dump_pcode(read->first, read->second, function);
   });

@@ -36,6 +36,9 @@ Engine::Engine(const elf::Binary& binary, const sleigh::Machine& machine, sleigh
     is_syscall_op_.push_back(std::find(machine.syscall_ops.begin(), machine.syscall_ops.end(), name) != machine.syscall_ops.end());
   }
   root_limit_ = budget.steps;
+  for (const auto& segment : elf_.segments) image_high_ = std::max(image_high_, segment.address + segment.memory_size);
+  image_low_ = elf_.segments.empty() ? 0x1000 : std::max<std::uint64_t>(0x1000, elf_.segments.front().address);
+  if (image_high_ > image_low_) named_.resize(std::min<std::uint64_t>(image_high_ - image_low_, 1u << 26));
 }
 
 Program Engine::run() {
@@ -133,6 +136,9 @@ Program Engine::run() {
   pass([&](std::uint64_t) { return true; }, "unreached");
 
   join_children();
+  const bool ran_out = out_of_budget_ || steps_ > budget_.steps;
+  out_of_budget_ = false;
+  read_alone();
 
   Program out;
   collect_functions(out);
@@ -158,7 +164,7 @@ Program Engine::run() {
   }
   out.stats.lifted = code_.lifted();
   out.stats.steps = steps_;
-  out.stats.budget_ran_out = out_of_budget_ || steps_ > budget_.steps;
+  out.stats.budget_ran_out = ran_out;
   out.stats.give_ups.assign(give_ups_.begin(), give_ups_.end());
   if (out.stats.budget_ran_out) doubts_.push_back({"flow-budget", "", 0, "The step budget ran out; some functions were not evaluated."});
   out.doubts = doubts_;

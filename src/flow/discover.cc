@@ -417,6 +417,16 @@ State Engine::fresh_state(const Body* body) {
   return s;
 }
 
+// ARM's switch without a table in data: add pc, pc, rN, lsl #2, and a branch for each case two words behind.
+std::vector<std::uint64_t> Engine::branch_table(std::uint64_t address, bool thumb) const {
+  std::vector<std::uint64_t> out;
+  if (elf_.machine != elf::Machine::arm || thumb) return out;
+  const auto word = [&](std::uint64_t at) { return base::load<std::uint32_t>(elf_.view(at, 4), 0, machine_.table == "ARM7_le" ? base::ByteOrder::little : elf_.order).value_or(0); };
+  if ((word(address) & 0x0FFFFFF0) != 0x008FF100) return out;
+  for (std::uint64_t at = address + 8; out.size() < 1024 && (word(at) & 0xFF000000) == 0xEA000000; at += 4) out.push_back(at);
+  return out;
+}
+
 // The upper part that adrp, lui and lis load before the lower one is added. One function in 4096 begins at such an address.
 static bool half_of_address(elf::Machine machine, std::uint64_t a) {
   if (machine == elf::Machine::aarch64) return (a & 0xFFF) == 0;
@@ -656,7 +666,7 @@ void Engine::build(Body& body, int depth) {
                 }
                 after = std::move(in);
               } else {
-                sp = binary(sleigh::Op::INT_ADD, sp, constant(word_, word_), word_, word_);
+                sp = binary(sleigh::Op::INT_ADD, sp, constant(word_ + (callee ? taken_by_callee(*callee) : 0), word_), word_, word_);
                 after_call(after);
               }
               (void)ret;
@@ -700,6 +710,8 @@ void Engine::build(Body& body, int depth) {
             } else if (tables_.symbol(e.target.id).kind == Symbol::Kind::import) {
               if (call_target(e.state, e.target)) returns = true;
               break;
+            } else if (const auto ways = branch_table(address, body.thumb); !ways.empty()) {
+              targets = ways;
             } else if (tables_.symbol(e.target.id).table_size != 0) {
               const Symbol entry = tables_.symbol(e.target.id);
               const std::uint64_t stride = entry.stride >= entry.table_size && entry.stride <= 16 ? entry.stride : entry.table_size;

@@ -21,6 +21,7 @@
 namespace flow {
 
 inline constexpr std::uint64_t heap_step = 0x100;
+inline constexpr std::uint32_t most_contexts = 48;  // in which a call is recorded apart; the rest share one record
 
 // How control leaves an instruction.
 struct Exit {
@@ -62,6 +63,7 @@ class Engine {
   // eval.cc: one instruction
   void exec(State state, const Insn& insn, const Frame& frame, std::vector<Exit>& out);
   Value get(State& s, const MicroOp& op, int i, unsigned chunk = 0);
+  bool names(State& s, const MicroOp& op);
   void put(State& s, const MicroOp& op, const Value& v, unsigned chunk = 0);
   Value unary(sleigh::Op op, const Value& a, std::uint8_t in, std::uint8_t out);
   Value binary(sleigh::Op op, const Value& a, const Value& b, std::uint8_t in, std::uint8_t out);
@@ -101,6 +103,7 @@ class Engine {
   std::uint64_t before_prologue(std::uint64_t address, bool thumb, const std::function<bool(std::uint64_t)>& inside) const;
   std::optional<std::uint64_t> literal_at(std::uint64_t address, bool thumb) const;
   std::optional<std::uint32_t> adds_to_pc(std::uint64_t address, bool thumb);
+  std::vector<std::uint64_t> branch_table(std::uint64_t address, bool thumb) const;
   bool traps_at(std::uint64_t address, bool thumb) const;
   bool data_may_call(std::uint64_t v) const;
   void add_start(std::uint64_t address, bool thumb);
@@ -123,6 +126,7 @@ class Engine {
 
   // run.cc
   std::size_t parting_from(const Block& block);
+  std::uint64_t taken_by_callee(const Body& body) const;
   std::optional<State> invoke(const Body& body, State state, Frame& frame);
   // The states after the call returns; empty when it never does.
   std::optional<State> call(State s, const Value& target, std::uint64_t site, std::uint64_t return_to, const Frame& frame, bool tail);
@@ -160,6 +164,28 @@ class Engine {
   struct CxxText;
   static bool is_cxx_text(std::string_view name);  // by its class or operator
 
+  // alone.cc: each function by itself
+  static constexpr std::size_t arguments_seen = 8;
+  struct Passed {  // what a call hands over, as far as its function alone tells it
+    std::vector<std::uint64_t> constants;
+    int parameter = -1;  // of the function
+    auto operator<=>(const Passed&) const = default;
+  };
+  struct Alone {
+    std::uint64_t function = 0, site = 0;
+    std::uint64_t callee = 0;          // a function of the program, or
+    const Model* model = nullptr;      // a library's
+    std::vector<Passed> passed;
+    std::vector<Role> roles;           // of a library's, by position as `passed`
+    std::vector<ArgValue> described;
+  };
+  std::vector<CodeStore::Reg> spare_registers();
+  Passed passed(const Value& v) const;
+  void pass_by(std::uint64_t function, std::uint64_t site, std::uint64_t callee, State& s);
+  void note_alone(Alone call);
+  void read_alone();
+  void tell_alone(const std::set<std::uint64_t>& reached);
+
   // analyse.cc
   void join_children();
   std::vector<std::pair<std::uint64_t, std::uint64_t>> parts_of(const Body& body) const;
@@ -187,6 +213,8 @@ class Engine {
   bool all_arm_ = false;                  // an ARM program without Thumb code
   std::map<std::uint64_t, bool> starts_;  // entry -> thumb
   std::unordered_set<std::uint64_t> pool_;  // addresses of constants among the code
+  std::vector<bool> named_;  // by distance from image_low_: addresses that code makes, where things begin
+  std::uint64_t image_low_ = 0x1000, image_high_ = 0;
   std::unordered_set<std::uint64_t> relative_;  // values that code added its own address to
   std::unordered_set<std::uint64_t> doubtful_;  // starts that only a constant named, and that do not look it
   std::vector<std::uint64_t> queue_;
@@ -224,6 +252,8 @@ class Engine {
   std::uint64_t next_insn_ = 0;  // a call pushes this; it is no code pointer
   bool light_ = false;
   bool survey_ = false;  // what no root reached is read: each function for itself
+  bool alone_ = false;   // each function is read by itself: calls into the program are noted, not followed
+  std::vector<Alone> alone_calls_;
   Body* building_ = nullptr;
   std::uint64_t steps_ = 0, root_limit_ = 0;
   bool out_of_budget_ = false;

@@ -102,6 +102,17 @@ Value Engine::get(State& s, const MicroOp& op, int i, unsigned chunk) {
   return {};
 }
 
+// Whether an operation makes an address, and does not hand on one that there was, or step to the next thing behind it.
+bool Engine::names(State& s, const MicroOp& op) {
+  using sleigh::Op;
+  if (op.op == Op::LOAD) return true;
+  if (op.op == Op::COPY) return op.where[1] == Where::constant || op.where[1] == Where::ram;
+  if ((op.op != Op::INT_ADD && op.op != Op::INT_SUB && op.op != Op::INT_OR) || op.inputs != 2) return false;
+  const auto small = [&](const Value& v) { return v.is_const() && static_cast<std::int32_t>(v.off) <= 64 && static_cast<std::int32_t>(v.off) >= -64; };
+  const Value a = get(s, op, 1), b = get(s, op, 2);
+  return !(small(b) && a.off >= image_low_) && !(small(a) && b.off >= image_low_);
+}
+
 void Engine::put(State& s, const MicroOp& op, const Value& value, unsigned chunk) {
   const unsigned whole = op.size[0];
   const auto size = static_cast<std::uint8_t>(std::min(8u, whole - std::min(whole, chunk * 8)));
@@ -113,7 +124,10 @@ void Engine::put(State& s, const MicroOp& op, const Value& value, unsigned chunk
     return;
   }
   if (op.where[0] != Where::reg && op.where[0] != Where::temp) return;
+  if (light_ && v.is_const() && v.off - image_low_ < named_.size() && names(s, op)) named_[v.off - image_low_] = true;
   const auto slot = op.at[0] + chunk;
+  // MIPS: gp is the same in the whole program; where what it was saved in is no longer known, it still is.
+  if (global_.size != 0 && global_value_ != 0 && op.where[0] == Where::reg && slot == global_.slot && !v.is_const()) v = constant(global_value_, size);
   if (op.where[0] == Where::reg && slot >= s.regs.size())
     s.regs.resize(std::max<std::size_t>(code_.slots(), slot + 1), {0, 0, 0, Value::Kind::symbol, 8});
   Value& cell = op.where[0] == Where::temp ? temps_[slot] : s.regs[slot];

@@ -82,6 +82,9 @@ struct Program {
 
 struct Budget {
   std::uint64_t steps = 8'000'000;   // p-code operations run, all together
+  // Functions that are read by themselves besides: each that no root reached and that leads to a call with effects; every one; none.
+  enum class Alone { unreached, every, none };
+  Alone alone = Alone::unreached;
 };
 
 // `file` must be what `binary` was read from. Errors: unsupported (no table for this machine), unreadable (table missing).

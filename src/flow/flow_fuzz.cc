@@ -41,6 +41,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     binary.imports.push_back(std::move(import));
   }
   flow::Budget budget;
+  budget.alone = flow::Budget::Alone::every;
   budget.steps = 100'000;
   const auto program = flow::analyse(binary, binary.file, budget);
   if (!program) std::abort();

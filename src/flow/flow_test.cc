@@ -50,14 +50,14 @@ struct Run {
   std::optional<Program> program;
 };
 
-Run analyse_source(const Target& t, const std::string& source, const std::string& options = "") {
+Run analyse_source(const Target& t, const std::string& source, const std::string& options = "", const Budget& budget = {}) {
   Run run;
   run.bytes = build(t, source, options);
   if (run.bytes.empty()) return run;
   auto binary = elf::read(run.bytes);
   if (!binary) return run;
   run.binary = std::move(*binary);
-  auto program = analyse(*run.binary, run.bytes);
+  auto program = analyse(*run.binary, run.bytes, budget);
   EXPECT_TRUE(program) << program.error().message;
   if (program) run.program = std::move(*program);
   return run;
@@ -428,6 +428,40 @@ int main() { return fetch("198.51.100.7") + show(8080); }
 
 INSTANTIATE_TEST_SUITE_P(Builds, EveryBuild, testing::ValuesIn(targets()),
                          [](const auto& target) { return std::string(target.param.name) + "_" + target.param.level; });
+
+// A function is not followed from each of very many callers; what they hand to it is told all the same, and the same on every machine.
+TEST_P(EveryBuild, each_function_by_itself) {
+  std::string source = R"(
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+static __attribute__((noinline)) int run(const char *what) { int rc = system(what); if (rc) puts("failed"); return rc; }
+static __attribute__((noinline)) void run_both(int n, const char *what) { printf("%d\n", n); run(what); puts("done"); }
+static const char *const names[] = {"alpha", "beta", "gamma", "delta"};
+__attribute__((noinline)) int find(const char *n) { for (int i = 0; i < 4; ++i) if (!strcmp(names[i], n)) return i; return -1; }
+int main(int argc, char **argv) {
+)";
+  for (int i = 100; i < 250; ++i) source += "  run" + std::string(i % 10 == 0 ? "_both(argc, " : "(") + "\"touch /tmp/" + std::to_string(i) + "\");\n";
+  source += "  return find(argv[0]);\n}\n";
+  const auto told = [](const Program& p) {
+    std::size_t n = 0;
+    for (int i = 100; i < 250; ++i) n += calls_with(p, "system", 0, "touch /tmp/" + std::to_string(i)).empty() ? 0 : 1;
+    return n;
+  };
+  Budget budget;
+  budget.alone = Budget::Alone::none;
+  const auto without = analyse_source(GetParam(), source, "", budget);
+  if (without.bytes.empty()) GTEST_SKIP() << "needs the cross compiler " << GetParam().compiler;
+  ASSERT_TRUE(without.program);
+  EXPECT_LT(told(*without.program), 150u) << "this program no longer shows what reading by itself adds";
+  for (const auto alone : {Budget::Alone::unreached, Budget::Alone::every}) {
+    budget.alone = alone;
+    const auto run = analyse_source(GetParam(), source, "", budget);
+    ASSERT_TRUE(run.program);
+    EXPECT_EQ(told(*run.program), 150u);
+    for (const char* name : {"alpha", "beta", "gamma", "delta"}) EXPECT_FALSE(calls_with(*run.program, "strcmp", 0, name).empty()) << name << '\n' << all_calls(*run.program);
+  }
+}
 
 TEST(Models, every_entry_of_the_file_is_understood) {
   EXPECT_EQ(models_error(), "");

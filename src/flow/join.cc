@@ -44,8 +44,15 @@ Value Engine::join(const Value& a, const Value& b, std::uint16_t taint, bool loo
     // What a loop changes: a counter, or a pointer that walks over a table.
     if (a.is_const() && b.is_const()) {
       const std::uint64_t low = std::min(a.off, b.off), step = std::max(a.off, b.off) - low;
-      const bool walks = pointer(a) && pointer(b) && step <= 1024;
-      if (walks || (!pointer(a) && !pointer(b))) {
+      // A text that was read from a table stands near the next one, and is no pointer that walks.
+      const auto text = [&](const Value& v) {
+        const auto t = elf_.c_string(v.off, 64);
+        const auto before = elf_.view(v.off - 1, 1);
+        return t && t->size() > 1 && !before.empty() && before[0] == 0 && std::all_of(t->begin(), t->end(), [](char c) { return c >= 32 && c < 127; });
+      };
+      const bool texts = alone_ && pointer(a) && pointer(b) && text(a) && text(b);
+      const bool walks = pointer(a) && pointer(b) && step <= 1024 && !texts;
+      if (!texts && (walks || (!pointer(a) && !pointer(b)))) {
         Value v = tables_.keyed(fmt::format("loop {:x} {:x} {}", key, walks ? low : 0, step), {Symbol::Kind::index, "unknown", "", walks ? step : 1}, size);
         v.off = walks ? low : 0;
         v.taint = all;
@@ -59,7 +66,10 @@ Value Engine::join(const Value& a, const Value& b, std::uint16_t taint, bool loo
       return v;
     }
   }
-  Value v = tables_.choice({a, b}, size, 8);
+  // Of a function that is read by itself all texts are wanted, but not all numbers.
+  const auto first = [&](const Value& v) { return v.kind == Value::Kind::choice ? tables_.parts(v.id).front() : v; };
+  const bool many = alone_ && first(a).off >= image_low_ && first(a).off < image_high_ && first(b).off >= image_low_ && first(b).off < image_high_;
+  Value v = tables_.choice({a, b}, size, many ? 256 : alone_ ? 4 : 8);
   v.taint = all;
   if (v.kind == Value::Kind::symbol && v.id == 0)
     v = tables_.keyed(fmt::format("join {:x}", key), {Symbol::Kind::unknown, "unknown"}, size), v.taint = all;
@@ -90,6 +100,7 @@ void Engine::join(State& a, State&& b, bool loop, std::uint64_t key) {
   a.regs.resize(slots, none), b.regs.resize(slots, none);
   for (std::size_t i = 0; i < slots; ++i) {
     if (a.regs[i].same(b.regs[i]) && a.regs[i].taint == b.regs[i].taint) continue;
+    if (alone_ && i == stack_.slot && a.regs[i].is_const()) continue;  // a compiler's stack is as deep on every way; what differs is a callee not followed
     a.regs[i] = join(a.regs[i], b.regs[i], taint, loop, key << 12 | i);
   }
 

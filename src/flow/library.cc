@@ -68,13 +68,13 @@ std::optional<State> Engine::library(State s, const std::string& name, const Mod
     };
   }
 
-  const bool recorded = !model.group.empty();
+  const bool recorded = !model.group.empty() && !alone_;
   std::uint32_t id = UINT32_MAX;
   if (recorded) {
     ++frame.recorded;
     std::uint64_t context = frame.context;
     auto key = std::pair(site, context);
-    if (!call_ids_.contains(key) && contexts_of_[site] >= 48) key.second = ~std::uint64_t{0};
+    if (!call_ids_.contains(key) && contexts_of_[site] >= most_contexts) key.second = ~std::uint64_t{0};
     const auto [it, fresh] = call_ids_.emplace(key, static_cast<std::uint32_t>(calls_.size()));
     if (fresh) {
       ++contexts_of_[site];
@@ -90,6 +90,35 @@ std::optional<State> Engine::library(State s, const std::string& name, const Mod
   if (printf_like) formatted = format(s, texts_at(s, values[*format_at]), next, &varargs);
   if (model.name == "open" || model.name == "openat") { /* mode is only there with O_CREAT; harmless otherwise */ }
 
+  if (alone_ && !model.group.empty() && frame.body) {
+    Alone call{frame.body->entry, site, 0, &model, {}, {}, {}};
+    std::vector<std::uint32_t> feeds;
+    bool resolved = true;
+    const auto add = [&](const Value& v, Role role) {
+      call.passed.push_back(passed(v)), call.roles.push_back(role);
+      call.described.push_back(describe(s, v, role == Role::list ? Role::text : role, feeds, resolved, nullptr));
+      ArgValue& said = call.described.back();
+      // What stands on the stack or the heap was put there by loops and calls that are not followed here.
+      if (said.buffer_id.starts_with("stack") || said.buffer_id.starts_with("heap")) said.kind = ArgValue::Kind::unknown, said.values = {"unknown"};
+    };
+    for (std::size_t i = 0; i < values.size(); ++i)
+      if (model.args[i] != Role::argv && !(valist && i + 1 == values.size())) add(values[i], model.args[i]);
+    if (more_at && model.args[*more_at] == Role::list)
+      for (int i = 0; i < 8; ++i) {
+        const Value v = next_raw();
+        if (!v.is_const() || v.off == 0) break;
+        add(v, Role::list);
+      }
+    for (const auto& v : varargs) add(v, Role::any);
+    if (printf_like) {
+      call.described[*format_at] = {};
+      call.described[*format_at].kind = ArgValue::Kind::text;
+      for (const auto& t : formatted) call.described[*format_at].values.push_back(t.text);
+      if (std::any_of(varargs.begin(), varargs.end(), [&](const Value& v) { return v.is_const() && (is_stack(v.off) || is_heap(v.off)); }))
+        call.described[*format_at].kind = ArgValue::Kind::unknown, call.described[*format_at].values = {"unknown"};
+    }
+    note_alone(std::move(call));
+  }
   if (recorded) {
     std::vector<std::uint32_t> feeds;
     bool resolved = true;
@@ -646,6 +675,7 @@ std::optional<State> Engine::library(State s, const std::string& name, const Mod
     }
     case Does::timer: break;
     case Does::start_main: {
+      if (alone_) return std::nullopt;
       Value main = values[0];
       if (elf_.machine == elf::Machine::ppc) {  // the sixth argument points at {small data base, main, ...}
         const Value info = load(s, binary(sleigh::Op::INT_ADD, argument(s, 5), constant(word_, word_), word_, word_), word_);

@@ -175,7 +175,7 @@ ArgValue Engine::describe(State& s, const Value& v, Role role, std::vector<std::
   }
   std::sort(out.values.begin(), out.values.end());
   out.values.erase(std::unique(out.values.begin(), out.values.end()), out.values.end());
-  if (out.values.size() > 8) out.values.resize(8);
+  if (const std::size_t most = alone_ ? 256 : 8; out.values.size() > most) out.values.resize(most);
   std::sort(out.numbers.begin(), out.numbers.end());
   if (out.numbers.size() > 8) out.numbers.resize(8);
   return out;

@@ -107,6 +107,9 @@ Value Engine::load_at(State& s, Place p, std::uint8_t size) {
   Value out = constant(v, size);
   const bool loaders = p.at >= elf_.got && p.at < elf_.got_end;
   if (segment && segment->writable && !loaders && !any && size >= 4) out.taint = tables_.taint_of(global_mark);
+  // Of a function that is read by itself it is not known when it runs: a variable may hold anything, a pointer's first value is one of them.
+  if (alone_ && segment && segment->writable && !loaders && !any && !(size == word_ && v >= 0x1000 && elf_.segment_of(v)))
+    return tables_.keyed(fmt::format("global {:x} {}", p.at, size), {Symbol::Kind::memory, fmt::format("global:{:x}", p.at)}, size);
   return out;
 }
 
@@ -123,7 +126,9 @@ Value Engine::table(State& s, const Value& address, std::uint8_t size) {
   if (stride < size || stride > 1024) stride = size;
   std::vector<Value> parts;
   int misses = 0;
-  for (std::uint64_t at = base; parts.size() < 64; at += stride) {
+  const std::size_t most = alone_ ? 256 : 64;
+  for (std::uint64_t at = base; parts.size() < most; at += stride) {
+    if (alone_ && at != base && at - image_low_ < named_.size() && named_[at - image_low_]) break;  // the next table
     if (!image && !defined(s, {0, at})) break;
     if (image && elf_.view(at, size).empty() && !defined(s, {0, at})) break;
     Value v = load_at(s, {0, at}, size);
@@ -144,7 +149,7 @@ Value Engine::table(State& s, const Value& address, std::uint8_t size) {
     }
   }
   if (parts.empty()) return {0, 0, address.taint, Value::Kind::symbol, size};
-  return tables_.choice(std::move(parts), size);
+  return tables_.choice(std::move(parts), size, most);
 }
 
 Value Engine::load(State& s, const Value& address, std::uint8_t size) {
@@ -312,7 +317,7 @@ std::vector<Text> Engine::texts_at(State& s, const Value& pointer, std::size_t l
   if (pointer.kind == Value::Kind::choice) {
     for (const auto& p : std::vector<Value>(tables_.parts(pointer.id))) {
       for (auto& t : texts_at(s, p, limit)) out.push_back(std::move(t));
-      if (out.size() >= 8) break;
+      if (out.size() >= (alone_ ? 256u : 8u)) break;
     }
   } else if (pointer.is_const() && pointer.off < 0x40) {
     const auto& marks = tables_.sites(pointer.taint);
@@ -328,7 +333,7 @@ std::vector<Text> Engine::texts_at(State& s, const Value& pointer, std::size_t l
   for (auto& t : out) t.taint = tables_.taint_union(t.taint, taint);
   std::sort(out.begin(), out.end());
   out.erase(std::unique(out.begin(), out.end()), out.end());
-  if (out.size() > 8) out.resize(8);
+  if (const std::size_t most = alone_ ? 256 : 8; out.size() > most) out.resize(most);
   return out;
 }
 

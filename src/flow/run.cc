@@ -67,6 +67,7 @@ std::optional<State> Engine::invoke(const Body& body, State state, Frame& frame)
   };
   std::map<std::uint32_t, Waiting> pending;
   std::map<std::uint32_t, State> last_in;
+  std::map<std::uint32_t, State> again;  // where each function is read by itself: headers' next round, all ways back joined
   // A loop is followed exactly while nothing has left it since its header: then its condition was known.
   std::uint64_t clock = 0, last_return = 0;
   std::vector<std::uint64_t> header_clock(n, 0);
@@ -84,6 +85,11 @@ std::optional<State> Engine::invoke(const Body& body, State state, Frame& frame)
   };
   std::vector<std::uint32_t> reached;  // by the instruction at hand
   const auto deliver = [&](std::uint32_t from, std::uint32_t to, State s, bool certain) {
+    if (to <= from && alone_) {
+      if (const auto it = again.find(to); it != again.end()) join(it->second, std::move(s), false, body.blocks[to].start);
+      else again.emplace(to, std::move(s));
+      return;
+    }
     if (to <= from && certain) {
       bool whole = last_return <= header_clock[to];
       for (const auto& [unused, w] : pending) whole &= w.since <= header_clock[to];
@@ -112,7 +118,17 @@ std::optional<State> Engine::invoke(const Body& body, State state, Frame& frame)
 
   pending.emplace(0, Waiting{std::move(state), 0});
   std::vector<Exit> exits;
-  while (!pending.empty()) {
+  for (int round = 0; !pending.empty() || (!again.empty() && round < 1);) {
+    if (pending.empty()) {
+      ++round;
+      for (auto& [to, back] : again) {
+        const auto last = last_in.find(to);
+        State widened(last != last_in.end() ? last->second : back);
+        if (last != last_in.end()) join(widened, std::move(back), true, body.blocks[to].start);
+        pending.emplace(to, Waiting{std::move(widened), ++clock});
+      }
+      again.clear();
+    }
     if (steps_ > root_limit_ || out_of_budget_ || steps_ - started > 4'000'000) {
       give_up("steps", body.entry);
       frame.gave_up = true;
@@ -130,7 +146,7 @@ std::optional<State> Engine::invoke(const Body& body, State state, Frame& frame)
     const bool forced = visits[index] == cap;  // a loop that seems not to end: leave it as well
     if (header[index]) last_in.insert_or_assign(index, s), header_clock[index] = ++clock;
     const Block& block = body.blocks[index];
-    frame.trust = leaves_loop[index];
+    frame.trust = leaves_loop[index] && !alone_;
     // ARM's conditional instructions before a branch on the same flag: both ways are followed apart up to that branch.
     if (part_from[index] == unread) part_from[index] = parting_from(block);
     std::vector<std::pair<std::size_t, State>> ways;
@@ -195,6 +211,8 @@ std::optional<State> Engine::invoke(const Body& body, State state, Frame& frame)
                 returns(State(e.state));
               } else if (t.is_const() && body.block_at.contains(t.off & marked)) {
                 deliver(index, body.block_at.at(t.off & marked), State(e.state), certain && targets.size() == 1);
+              } else if (t.is_const() && block.next.size() > 2 && t.off > body.entry && t.off < body.end) {
+                continue;  // a switch whose ways are known goes nowhere else in the function: an index that the bound forbids
               } else if (t.is_const() || (t.kind == Value::Kind::symbol && tables_.symbol(t.id).kind == Symbol::Kind::import) || block.next.empty()) {
                 if (auto after = call(State(e.state), t, insn.address, frame.return_to, frame, true)) returns(std::move(*after));
               } else {
@@ -217,6 +235,17 @@ std::optional<State> Engine::invoke(const Body& body, State state, Frame& frame)
     }
   }
   return returned;
+}
+
+// i386: how many bytes of arguments a function takes off the stack when it returns (ret N), as those marked stdcall or fastcall do.
+std::uint64_t Engine::taken_by_callee(const Body& body) const {
+  if (elf_.machine != elf::Machine::x86) return 0;
+  for (const auto& block : body.blocks) {
+    if (block.insns.empty()) continue;
+    const auto bytes = elf_.view(code_.insn(block.insns.back()).address, 3);
+    if (bytes.size() == 3 && bytes[0] == 0xC2) return static_cast<std::uint64_t>(bytes[1] | bytes[2] << 8);
+  }
+  return 0;
 }
 
 std::optional<State> Engine::call(State s, const Value& target, std::uint64_t site, std::uint64_t return_to, const Frame& frame, bool tail) {
@@ -277,8 +306,8 @@ std::optional<State> Engine::call_one(State s, const Value& target, std::uint64_
       auto behind = starts_.upper_bound(whole);
       while (behind != starts_.end() && pieces_.contains(behind->first)) ++behind;
       const bool within = !known && tail && frame.body && entry > whole && (behind == starts_.end() || entry < behind->first);
-      if (within && import.empty()) pieces_.emplace(entry, whole);
-      if (import.empty() && (known || within || (elf_.type != 3 && !code_.has_read(entry, thumb)))) body = body_at(target.off, thumb);
+      if (within && import.empty() && !alone_) pieces_.emplace(entry, whole);
+      if (import.empty() && (!alone_ || bodies_.contains(entry)) && (known || within || (elf_.type != 3 && !code_.has_read(entry, thumb)))) body = body_at(target.off, thumb);
     }
   } else if (target.kind == Value::Kind::symbol && tables_.symbol(target.id).kind == Symbol::Kind::import) {
     import = tables_.symbol(target.id).origin;
@@ -286,8 +315,9 @@ std::optional<State> Engine::call_one(State s, const Value& target, std::uint64_
 
   const Value sp = stack_.slot < s.regs.size() ? s.regs[stack_.slot] : Value{0, 0, 0, Value::Kind::symbol, word_};
   const bool pops = machine_.link.empty();
+  const std::uint64_t taken = pops ? word_ + (body && import.empty() ? taken_by_callee(*body) : 0) : 0;
   const auto leave = [&](State st) -> State {
-    if (stack_.slot < st.regs.size()) st.regs[stack_.slot] = pops ? binary(sleigh::Op::INT_ADD, sp, constant(word_, word_), word_, word_) : sp;
+    if (stack_.slot < st.regs.size()) st.regs[stack_.slot] = pops ? binary(sleigh::Op::INT_ADD, sp, constant(taken, word_), word_, word_) : sp;
     return st;
   };
 
@@ -347,9 +377,12 @@ std::optional<State> Engine::call_one(State s, const Value& target, std::uint64_
   auto& count = inlined_[body->entry];
   bool inline_it = depth < (body->insn_count < 40 ? accessor_depth : max_depth) && !recursive && steps_ < root_limit_ && (relevant ? count < 120 : small && count < 600);
   // To see every function once, only wrappers are followed again.
-  if (survey_ && inline_it) inline_it = body->insn_count < 80 || !covered_.contains(body->entry);
+  if (alone_) {  // only what fetches the program counter is followed
+    inline_it = body->insn_count <= 4 && body->calls.empty() && body->imports.empty();
+    if (!inline_it) pass_by(frame.body->entry, site, body->entry, s);
+  } else if (survey_ && inline_it) inline_it = body->insn_count < 80 || !covered_.contains(body->entry);
   if (!inline_it) {
-    if (relevant && !recursive) give_up("not-followed", site);
+    if (relevant && !recursive && !alone_) give_up("not-followed", site);
     set_result(s, tables_.keyed(fmt::format("ret {:x}", site), {Symbol::Kind::result, "ret:" + function_name(body->entry)}, word_));
     if (!body->returns) return std::nullopt;
     return leave(std::move(s));

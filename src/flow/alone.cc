@@ -1,0 +1,205 @@
+// Each function read by itself, once: the calls that no root reached within the budget, and the texts that callers hand to a
+// function which passes them on. Costs little more than finding the functions did, and is the same on every machine, which
+// following calls under a budget is not.
+//
+// Nothing is followed into another function but what fetches the program counter. Loops are gone round twice, all ways back
+// joined; a call forgets what it may have changed. What a parameter holds is then asked of the callers, and of theirs.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "flow/engine.h"
+
+namespace flow {
+
+namespace {
+constexpr std::size_t callers_deep = 6, most_steps = 20'000, most_calls = 400'000;
+
+// (argument of the call, parameter of the function at hand that it came from)
+using Wanted = std::vector<std::pair<std::size_t, std::size_t>>;
+
+bool is_text(Role role) {
+  return role == Role::text || role == Role::path || role == Role::format || role == Role::scan || role == Role::any || role == Role::list;
+}
+}  // namespace
+
+// Registers that hold arguments although the calling convention has none: i386's local functions take their first three so.
+std::vector<CodeStore::Reg> Engine::spare_registers() {
+  if (elf_.machine != elf::Machine::x86) return {};
+  return {code_.reg("EAX"), code_.reg("EDX"), code_.reg("ECX")};
+}
+
+Engine::Passed Engine::passed(const Value& v) const {
+  Passed out;
+  if (v.kind == Value::Kind::symbol) {
+    const Symbol& symbol = tables_.symbol(v.id);
+    if (v.off == 0 && symbol.kind == Symbol::Kind::param && symbol.origin.starts_with("arg:")) out.parameter = std::stoi(symbol.origin.substr(4));
+    return out;
+  }
+  for (const auto& part : v.kind == Value::Kind::choice ? tables_.parts(v.id) : std::vector<Value>{v})
+    if (part.is_const()) out.constants.push_back(part.off);
+  return out;
+}
+
+// A call inside the program that is not followed: what it may have changed is no longer known. That is all memory but the function's
+// own stack, and there what the callee was given the address of.
+void Engine::pass_by(std::uint64_t function, std::uint64_t site, std::uint64_t callee, State& s) {
+  std::vector<Value> values;
+  for (std::size_t i = 0; i < arguments_seen; ++i)
+    values.push_back(i < arg_regs_.size() || arg_regs_.empty() ? argument(s, i) : Value{0, 0, 0, Value::Kind::symbol, word_});
+  for (const auto& r : spare_registers()) values.push_back(r.slot < s.regs.size() ? s.regs[r.slot] : Value{0, 0, 0, Value::Kind::symbol, word_});
+
+  for (const auto& v : values) {
+    if (!v.is_const() || !is_stack(v.off)) continue;
+    std::vector<std::pair<std::uint64_t, Value>> kept;  // an address in the image was put aside by the compiler, not by the callee
+    for (std::uint64_t at = base::align_up(v.off, word_); at < v.off + 256; at += word_)
+      if (const Page* page = s.find({0, at}); page && (page->known >> (at & 63) & 1) != 0)
+        if (const Value w = load_at(s, {0, at}, word_); w.is_const() && w.off >= image_low_ && w.off < image_high_) kept.emplace_back(at, w);
+    s.forget({0, v.off}, 256);
+    for (const auto& [at, w] : kept) s.store_value({0, at}, w, word_, big_);
+  }
+  std::erase_if(s.refs(), [&](const State::Ref& r) {
+    const bool other = r.base != 0 || !is_stack(r.number << 6);
+    if (other) pages_.release(r.page);
+    return other;
+  });
+  for (const auto& r : arg_regs_)
+    if (r.slot < s.regs.size()) s.regs[r.slot] = {0, 0, 0, Value::Kind::symbol, r.size};
+
+  Alone call{function, site, callee, nullptr, {}, {}, {}};
+  for (const auto& v : values) call.passed.push_back(passed(v));
+  note_alone(std::move(call));
+}
+
+void Engine::note_alone(Alone call) {
+  if (alone_calls_.size() < most_calls) alone_calls_.push_back(std::move(call));
+}
+
+void Engine::read_alone() {
+  if (budget_.alone == Budget::Alone::none) return;
+  const std::set<std::uint64_t> reached = covered_;  // by a root
+  alone_ = true;
+  budget_.steps = ~std::uint64_t{0};  // each function has a limit of its own
+  const auto spare = spare_registers();
+  std::set<std::uint64_t> crowded;  // functions that have more callers than were followed
+  for (const auto& call : calls_)
+    if (contexts_of_[call.site] >= most_contexts) crowded.insert(call.function_address);
+  for (const auto& [entry, body] : bodies_) {
+    if (body->blocks.empty() || pieces_.contains(entry) || in_library(entry) || recognised_.contains(entry)) continue;
+    // What a root reached is known, but for wrappers, which others call that no root reached, and for those that call a crowded one.
+    const bool again = body->insn_count < 80 || std::ranges::any_of(body->calls, [&](auto c) { return crowded.contains(c); });
+    if (budget_.alone == Budget::Alone::unreached && (!relevant_.contains(entry) || (reached.contains(entry) && !again))) continue;
+    tables_ = Tables();  // no function's unknowns are another's
+    equalities_.clear(), equality_ids_.clear();
+    State s = fresh_state(body.get());
+    for (std::size_t i = 0; i < spare.size(); ++i) {
+      s.regs[spare[i].slot] = tables_.keyed(fmt::format("arg {}", arguments_seen + i), {Symbol::Kind::param, fmt::format("arg:{}", arguments_seen + i)}, word_);
+      s.regs[spare[i].slot].size = spare[i].size;
+    }
+    // Position-independent i386 code keeps the table's address in ebx; a part that was set apart has it from the rest.
+    if (elf_.machine == elf::Machine::x86 && elf_.type == 3 && elf_.got != 0)
+      if (const auto ebx = code_.reg("EBX"); ebx.size != 0) s.regs[ebx.slot] = constant(elf_.got, ebx.size);
+    root_limit_ = steps_ + 20'000 + 400 * std::uint64_t{body->insn_count};
+    Frame frame;
+    frame.return_to = 0xFFFF0;
+    frame.context = entry;
+    invoke(*body, std::move(s), frame);
+  }
+  alone_ = false;
+  tell_alone(reached);
+}
+
+void Engine::tell_alone(const std::set<std::uint64_t>& reached) {
+  // A loop's rounds see a call again: the same values are one.
+  std::set<std::tuple<std::uint64_t, std::uint64_t, std::vector<Passed>>> known;
+  std::erase_if(alone_calls_, [&](const Alone& call) { return !known.emplace(call.site, call.callee, call.passed).second; });
+  std::multimap<std::uint64_t, const Alone*> callers;
+  for (const auto& call : alone_calls_)
+    if (call.callee != 0) callers.emplace(call.callee, &call);
+
+  // What the roots saw is not told again. In a function that they reached a call is told for a text that no call of its kind has been
+  // given (a stub's call stands where its caller is), in another for any text that is new there.
+  std::set<std::uint64_t> sites;
+  std::set<std::tuple<std::uint64_t, std::size_t, std::string>> told;
+  std::set<std::tuple<std::string, std::size_t, std::string>> told_anywhere;
+  const auto remember = [&](const CallSite& call) {
+    bool here = sites.insert(call.site).second, anywhere = false;
+    for (std::size_t i = 0; i < call.args.size(); ++i) {
+      if (call.args[i].kind != ArgValue::Kind::text) continue;
+      for (const auto& text : call.args[i].values) {
+        here |= told.emplace(call.site, i, text).second;
+        anywhere |= told_anywhere.emplace(call.callee, i, text).second;
+      }
+    }
+    return reached.contains(call.function_address) ? anywhere : here;
+  };
+  for (const auto& call : calls_) remember(call);
+
+  const auto tell = [&](const Alone& call, std::vector<ArgValue> args, const std::vector<std::string>& chain) {
+    CallSite out;
+    out.function_address = call.function;
+    out.function = function_name(call.function);
+    out.site = call.site;
+    out.callee = call.model->name;
+    out.args = std::move(args);
+    out.result_id = fmt::format("ret:{}@{:x}", out.callee, out.site);
+    out.inferred = elf_.is_static && elf_.is_stripped;
+    out.reached_from = {"unreached"};
+    out.reached_from.insert(out.reached_from.end(), chain.rbegin(), chain.rend());
+    if (!remember(out)) return;
+    calls_.push_back(std::move(out));
+    feeds_.emplace_back(), guards_.emplace_back(), passed_.emplace_back(), visits_.push_back(1);
+  };
+  const auto literals = [&](const Passed& passed, Role role) {
+    std::vector<std::string> out;
+    for (const auto at : passed.constants) {
+      if (at < image_low_ || !elf_.segment_of(at)) continue;
+      const auto text = elf_.c_string(at, 4096);
+      const bool printable = text && !text->empty() && std::all_of(text->begin(), text->end(), [](unsigned char c) { return c >= 32 || (c >= 7 && c <= 13) || c == 27; });
+      if (printable && (role != Role::format || !text->contains('%'))) out.emplace_back(*text);
+    }
+    return out;
+  };
+
+  struct Step {
+    std::uint64_t function;
+    std::vector<ArgValue> args;
+    Wanted wanted;
+    std::vector<std::string> chain;  // function names, innermost first
+  };
+  for (const auto& call : alone_calls_) {
+    if (!call.model) continue;
+    tell(call, call.described, {function_name(call.function)});
+    Wanted wanted;
+    for (std::size_t i = 0; i < call.passed.size(); ++i)
+      if (is_text(call.roles[i]) && call.passed[i].parameter >= 0) wanted.emplace_back(i, call.passed[i].parameter);
+    std::set<std::pair<std::uint64_t, Wanted>> been;
+    std::vector<Step> todo;
+    if (!wanted.empty()) todo.push_back({call.function, call.described, std::move(wanted), {function_name(call.function)}});
+    for (std::size_t at = 0; at < todo.size() && at < most_steps; ++at) {
+      const Step step = std::move(todo[at]);
+      const auto [from, to] = callers.equal_range(step.function);
+      for (auto it = from; it != to; ++it) {
+        const Alone& caller = *it->second;
+        auto args = step.args;
+        Wanted still;
+        bool found = false;
+        for (const auto& [i, p] : step.wanted) {
+          if (p >= caller.passed.size()) continue;
+          if (caller.passed[p].parameter >= 0) still.emplace_back(i, caller.passed[p].parameter);
+          auto texts = literals(caller.passed[p], call.roles[i]);
+          if (texts.empty()) continue;
+          args[i] = {};
+          args[i].kind = ArgValue::Kind::text, args[i].values = std::move(texts);
+          found = true;
+        }
+        auto chain = step.chain;
+        chain.push_back(function_name(caller.function));
+        if (found) tell(call, args, chain);
+        if (!still.empty() && chain.size() <= callers_deep && been.emplace(caller.function, still).second) todo.push_back({caller.function, std::move(args), std::move(still), std::move(chain)});
+      }
+    }
+  }
+}
+
+}  // namespace flow
