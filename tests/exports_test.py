@@ -297,6 +297,46 @@ class Exports(unittest.TestCase):
         self.publisher.with_name("same.json").write_text(same)
         self.assertIn(b"GREEN", self.render("csaf", "--publisher", self.publisher.with_name("same.json")))
 
+    def test_every_rendering_gives_the_same_bytes(self):
+        for kind in ("text", "json", "html", "sarif", "csaf", "cyclonedx", "openvex"):
+            first = self.render(kind)
+            self.assertTrue(first)
+            self.assertEqual(first, self.render(kind), kind)
+        identity = self.result["findings"][0]["id"]
+        for words in (*(("compare", self.saved, self.quiet, self.saved, "--format", kind) for kind in ("text", "json", "html")),
+                      ("explain", identity, self.saved, self.folder / "device"), ("compare", "--alike", self.folder / "device", self.folder / "device", "--format", "json")):
+            first = biopsy(*words).stdout
+            self.assertTrue(first, words)
+            self.assertEqual(first, biopsy(*words).stdout, words)
+
+    def real_results(self):
+        """Saved results of the lab's package and of real images, as far as they are here."""
+        lab = pathlib.Path(os.environ.get("BIOPSY_LAB", ROOT / "build/lab"))
+        firmware = SCHEMAS.parent / "firmware"
+        inputs = {"lab package": [lab / "monitor-2.0.6.bin"], "camera": sorted((firmware / "dumps/ipcam-wyzecam_v2-4.9.1.60").glob("*.bin"))}
+        inputs |= {image.name: [image] for image in sorted((firmware / "images").glob("*.bin"))}
+        for name, files in inputs.items():
+            if not files or not files[0].exists():
+                print(f"[  SKIPPED ] exports of {name}: needs the lab's packages or shared firmware")
+                continue
+            saved = self.folder / (name.replace(" ", "-") + ".json")
+            biopsy("scan", *(["--device"] if len(files) > 1 else []), *files, "-q", "-o", saved)
+            yield name, saved
+
+    def test_exports_of_real_images_are_valid(self):
+        validators = {"cyclonedx": self.schema("bom-1.6.schema.json", jsonschema.Draft7Validator), "openvex": self.schema("openvex.schema.json", jsonschema.Draft202012Validator),
+                      "csaf": self.schema("csaf-2.0.schema.json", jsonschema.Draft202012Validator), "sarif": self.schema("sarif-2.1.0.schema.json", jsonschema.Draft4Validator)}
+        for name, saved in self.real_results():
+            for kind, validator in validators.items():
+                with self.subTest(f"{name} {kind}"):
+                    self.assertEqual([error.message[:200] for error in validator.iter_errors(json.loads(self.render(kind, saved=saved)))], [])
+            result, bom = json.loads(saved.read_text()), json.loads(self.render("cyclonedx", saved=saved))
+            parts = [part for top in bom["components"] for part in [top, *top.get("components", [])]]
+            hashed = {part["hashes"][0]["content"] for part in parts if "hashes" in part}
+            programs = {file["sha256"] for file in result["files"] if file["kind"] in ("binary", "script")}
+            self.assertTrue(programs, name)
+            self.assertEqual(programs - hashed, set(), f"{name}: a program without its hash")
+
 
 if __name__ == "__main__":
     unittest.main(argv=sys.argv[:1])
