@@ -666,7 +666,7 @@ void Engine::build(Body& body, int depth) {
                 }
                 after = std::move(in);
               } else {
-                sp = binary(sleigh::Op::INT_ADD, sp, constant(word_ + (callee ? taken_by_callee(*callee) : 0), word_), word_, word_);
+                sp = binary(sleigh::Op::INT_ADD, sp, constant(word_, word_), word_, word_);
                 after_call(after);
               }
               (void)ret;
