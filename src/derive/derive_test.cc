@@ -6,6 +6,7 @@
 
 #include "derive/boot_loader.h"
 #include "derive/data_classes.h"
+#include "derive/flows.h"
 #include "derive/marks.h"
 #include "derive/pages.h"
 #include "derive/passwords.h"
@@ -200,6 +201,24 @@ TEST(Marks, a_text_and_the_same_backwards_mark_a_file) {
   EXPECT_FALSE(found({{1, "00:00:00:00:00:00"}, {2, "00:00:00:00:00:01"}}));
   EXPECT_FALSE(found({{1, "abcxyzqrstsrqzyxcba"}})) << "its own mirror";
   EXPECT_FALSE(found({{1, "head of a file %s"}, {2, "s% elif a fo daeh"}})) << "words for people";
+}
+
+TEST(Flows, two_unknown_places_are_not_one) {
+  for (const auto& [path, edges] : {std::pair<std::string, std::size_t>{"${unknown}", 0}, {"${unknown}/", 0}, {"/run/package", 1}, {"${ret:tmpnam}", 1}}) {
+    effects::Graph graph;
+    const auto program = graph.programs.add({});
+    effects::Effect receive, run;
+    receive.kind = effects::Kind::receive;
+    receive.program = program;
+    receive.target.value = path;
+    run.kind = effects::Kind::execute;
+    run.program = program;
+    run.object.value = path;
+    graph.effects.add(receive);
+    graph.effects.add(run);
+    derive::follow_paths(graph);
+    EXPECT_EQ(graph.edges.size(), edges) << path;
+  }
 }
 
 }  // namespace

@@ -33,6 +33,8 @@ struct Carried {
 
 // A path that says nothing about what is meant: too short, or only an unknown.
 bool is_vague(std::string_view path) {
+  constexpr std::string_view unknown = "${unknown}";  // two of them are not the same place; "${ret:X}" and a script's variable may be
+  if (path.starts_with(unknown)) return path.substr(unknown.size()).find_first_not_of('/') == std::string_view::npos;
   return path.empty() || path == "/" || path == "." || path == "-" || path == "/tmp" || path == "/dev/null" || path == "/var" || path == "/var/tmp";
 }
 
