@@ -43,7 +43,7 @@ Engine::Passed Engine::passed(const Value& v) const {
 
 // A call inside the program that is not followed: what it may have changed is no longer known. That is all memory but the function's
 // own stack, and there what the callee was given the address of.
-void Engine::pass_by(std::uint64_t function, std::uint64_t site, std::uint64_t callee, State& s) {
+void Engine::pass_by(Alone call, State& s) {
   std::vector<Value> values;
   for (std::size_t i = 0; i < arguments_seen; ++i)
     values.push_back(i < arg_regs_.size() || arg_regs_.empty() ? argument(s, i) : Value{0, 0, 0, Value::Kind::symbol, word_});
@@ -66,7 +66,6 @@ void Engine::pass_by(std::uint64_t function, std::uint64_t site, std::uint64_t c
   for (const auto& r : arg_regs_)
     if (r.slot < s.regs.size()) s.regs[r.slot] = {0, 0, 0, Value::Kind::symbol, r.size};
 
-  Alone call{function, site, callee, nullptr, {}, {}, {}};
   for (const auto& v : values) call.passed.push_back(passed(v));
   note_alone(std::move(call));
 }
@@ -106,13 +105,34 @@ void Engine::read_alone() {
     invoke(*body, std::move(s), frame);
   }
   alone_ = false;
+  // A call through a variable is one of each function that the variable holds at first or is given.
+  const auto entry_of = [&](std::uint64_t v) { return machine_.mode_switch ? v & ~std::uint64_t{1} : v; };
+  std::multimap<std::uint64_t, std::uint64_t> held;  // entry -> the variables that hold it at first
+  for (const auto& [variable, unused] : kept_functions_) {
+    const auto slot = slots_.find(variable);
+    const auto first = slot != slots_.end() && !slot->second.import ? slot->second.value : elf_.word(variable).value_or(0);
+    if (code_target(first)) held.emplace(entry_of(first), variable);
+  }
+  for (std::size_t i = 0, n = alone_calls_.size(); i < n; ++i) {
+    if (!alone_calls_[i].indirect) continue;
+    std::set<std::uint64_t> targets;
+    if (alone_calls_[i].through != 0) targets = kept_functions_[alone_calls_[i].through];
+    const auto [from, to] = held.equal_range(alone_calls_[i].callee);
+    for (auto it = from; it != to && alone_calls_[i].callee != 0; ++it) targets.insert(kept_functions_[it->second].begin(), kept_functions_[it->second].end());
+    for (const auto target : targets) {
+      if (target == alone_calls_[i].callee) continue;
+      Alone call = alone_calls_[i];
+      call.callee = target, call.through = 0;
+      note_alone(std::move(call));
+    }
+  }
   tell_alone(reached);
 }
 
 void Engine::tell_alone(const std::set<std::uint64_t>& reached) {
   // A loop's rounds see a call again: the same values are one.
   std::set<std::tuple<std::uint64_t, std::uint64_t, std::vector<Passed>>> known;
-  std::erase_if(alone_calls_, [&](const Alone& call) { return !known.emplace(call.site, call.callee, call.passed).second; });
+  std::erase_if(alone_calls_, [&](const Alone& call) { return !known.emplace(call.site, call.callee + call.through, call.passed).second; });
   std::multimap<std::uint64_t, const Alone*> callers;
   for (const auto& call : alone_calls_)
     if (call.callee != 0) callers.emplace(call.callee, &call);

@@ -174,14 +174,16 @@ class Engine {
   struct Alone {
     std::uint64_t function = 0, site = 0;
     std::uint64_t callee = 0;          // a function of the program, or
+    std::uint64_t through = 0;         // those that this variable has been given, or
     const Model* model = nullptr;      // a library's
     std::vector<Passed> passed;
     std::vector<Role> roles;           // of a library's, by position as `passed`
     std::vector<ArgValue> described;
+    bool indirect = false;             // the callee was read from somewhere
   };
   std::vector<CodeStore::Reg> spare_registers();
   Passed passed(const Value& v) const;
-  void pass_by(std::uint64_t function, std::uint64_t site, std::uint64_t callee, State& s);
+  void pass_by(Alone call, State& s);
   void note_alone(Alone call);
   void read_alone();
   void tell_alone(const std::set<std::uint64_t>& reached);
@@ -252,8 +254,10 @@ class Engine {
   std::uint64_t next_insn_ = 0;  // a call pushes this; it is no code pointer
   bool light_ = false;
   bool survey_ = false;  // what no root reached is read: each function for itself
+  bool indirect_ = false;  // the call at hand goes where a value says
   bool alone_ = false;   // each function is read by itself: calls into the program are noted, not followed
   std::vector<Alone> alone_calls_;
+  std::map<std::uint64_t, std::set<std::uint64_t>> kept_functions_;  // variable -> entries that functions read by themselves store there
   Body* building_ = nullptr;
   std::uint64_t steps_ = 0, root_limit_ = 0;
   bool out_of_budget_ = false;

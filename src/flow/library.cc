@@ -91,7 +91,7 @@ std::optional<State> Engine::library(State s, const std::string& name, const Mod
   if (model.name == "open" || model.name == "openat") { /* mode is only there with O_CREAT; harmless otherwise */ }
 
   if (alone_ && !model.group.empty() && frame.body) {
-    Alone call{frame.body->entry, site, 0, &model, {}, {}, {}};
+    Alone call{frame.body->entry, site, 0, 0, &model, {}, {}, {}, false};
     std::vector<std::uint32_t> feeds;
     bool resolved = true;
     const auto add = [&](const Value& v, Role role) {

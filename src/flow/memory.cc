@@ -108,7 +108,7 @@ Value Engine::load_at(State& s, Place p, std::uint8_t size) {
   const bool loaders = p.at >= elf_.got && p.at < elf_.got_end;
   if (segment && segment->writable && !loaders && !any && size >= 4) out.taint = tables_.taint_of(global_mark);
   // Of a function that is read by itself it is not known when it runs: a variable may hold anything, a pointer's first value is one of them.
-  if (alone_ && segment && segment->writable && !loaders && !any && !(size == word_ && v >= 0x1000 && elf_.segment_of(v)))
+  if (alone_ && segment && segment->writable && !loaders && !any && !(size == word_ && v >= 0x1000 && elf_.segment_of(v) && !code_target(v)))
     return tables_.keyed(fmt::format("global {:x} {}", p.at, size), {Symbol::Kind::memory, fmt::format("global:{:x}", p.at)}, size);
   return out;
 }
@@ -190,6 +190,8 @@ Value Engine::load(State& s, const Value& address, std::uint8_t size) {
 
 void Engine::store(State& s, const Value& address, const Value& value, std::uint8_t size, bool weak) {
   Value v = value;
+  if (alone_ && address.is_const() && v.is_const() && size == word_ && address.off >= image_low_ && address.off < image_high_ && code_target(v.off))
+    kept_functions_[address.off].insert(machine_.mode_switch ? v.off & ~std::uint64_t{1} : v.off);
   if (address.kind == Value::Kind::choice) {
     for (const auto& p : std::vector<Value>(tables_.parts(address.id))) store(s, p, v, size, true);
     return;

@@ -197,7 +197,9 @@ std::optional<State> Engine::invoke(const Body& body, State state, Frame& frame)
               if (const auto it = body.block_at.find(next); it != body.block_at.end()) deliver(index, it->second, std::move(e.state), certain);
               break;
             }
+            indirect_ = e.kind == Exit::Kind::indirect_call;
             auto after = call(std::move(e.state), e.target, insn.address, next, frame, false);
+            indirect_ = false;
             if (!after) break;
             if (const auto it = body.block_at.find(next); it != body.block_at.end()) deliver(index, it->second, std::move(*after), certain);
             break;
@@ -214,7 +216,9 @@ std::optional<State> Engine::invoke(const Body& body, State state, Frame& frame)
               } else if (t.is_const() && block.next.size() > 2 && t.off > body.entry && t.off < body.end) {
                 continue;  // a switch whose ways are known goes nowhere else in the function: an index that the bound forbids
               } else if (t.is_const() || (t.kind == Value::Kind::symbol && tables_.symbol(t.id).kind == Symbol::Kind::import) || block.next.empty()) {
+                indirect_ = true;
                 if (auto after = call(State(e.state), t, insn.address, frame.return_to, frame, true)) returns(std::move(*after));
+                indirect_ = false;
               } else {
                 for (const auto to : block.next) deliver(index, to, State(e.state), false);
               }
@@ -363,7 +367,10 @@ std::optional<State> Engine::call_one(State s, const Value& target, std::uint64_
   }
 
   if (!body) {
-    give_up("indirect-call", site);
+    if (alone_ && target.kind == Value::Kind::symbol && target.off == 0)
+      if (const Symbol& from = tables_.symbol(target.id); from.kind == Symbol::Kind::memory && from.origin.starts_with("global:"))
+        pass_by({frame.body->entry, site, 0, std::strtoull(from.origin.c_str() + 7, nullptr, 16), nullptr, {}, {}, {}, true}, s);
+    if (!alone_) give_up("indirect-call", site);
     set_result(s, tables_.keyed(fmt::format("ret {:x}", site), {Symbol::Kind::result, "unknown"}, word_));
     return leave(std::move(s));
   }
@@ -379,7 +386,7 @@ std::optional<State> Engine::call_one(State s, const Value& target, std::uint64_
   // To see every function once, only wrappers are followed again.
   if (alone_) {  // only what fetches the program counter is followed
     inline_it = body->insn_count <= 4 && body->calls.empty() && body->imports.empty();
-    if (!inline_it) pass_by(frame.body->entry, site, body->entry, s);
+    if (!inline_it) pass_by({frame.body->entry, site, body->entry, 0, nullptr, {}, {}, {}, indirect_}, s);
   } else if (survey_ && inline_it) inline_it = body->insn_count < 80 || !covered_.contains(body->entry);
   if (!inline_it) {
     if (relevant && !recursive && !alone_) give_up("not-followed", site);
