@@ -7,7 +7,7 @@
 namespace bedside {
 
 Bed::Bed(double frequency)
-    : frequency_(frequency), qrs_(frequency, 2), flutter_(frequency, 2), resp_(frequency), oximeter_(frequency), nibp_(frequency / std::max(1.0, std::round(frequency / 100))),
+    : frequency_(frequency), qrs_(frequency, 2), flutter_(frequency, 2), resp_(frequency), derived_(frequency), oximeter_(frequency), nibp_(frequency / std::max(1.0, std::round(frequency / 100))),
       probes_{Thermometer(10), Thermometer(10)}, limits_(default_limits(Age::adult)), trace_step_(std::max(1, static_cast<int>(frequency / 125))),
       nibp_step_(std::max(1, static_cast<int>(std::round(frequency / 100)))), slow_step_(std::max(1, static_cast<int>(frequency / 10))) {}
 
@@ -35,6 +35,7 @@ CuffCommand Bed::push(const Frame& frame) {
   if (const auto beat = qrs_.push(std::span(frame.ecg))) take_beat(*beat);
   flutter_.push(std::span(frame.ecg));
   resp_.push(frame.impedance);
+  derived_.push_light(frame.infrared);
   oximeter_.push(frame.red, frame.infrared);
   if (frames_ % slow_step_ == 0)
     for (int i = 0; i < 2; ++i) probes_[i].push(frame.ohms[i]);
@@ -59,6 +60,7 @@ void Bed::take_beat(const Beat& beat) {
   if (beat.strength >= weak_beat) weak_since_pause_ = false;
   else if (beat.strength < faint_beat || beat.rr_seconds > 1.2F) weak_since_pause_ = true;
   if (weak_since_pause_) return;
+  derived_.push_beat(static_cast<double>(beat.sample) / frequency_, beat.strength);
   last_beat_ = static_cast<double>(beat.sample) / frequency_;
   if (beat.rr_seconds > 0.15F && beat.rr_seconds < 4) intervals_[static_cast<std::size_t>(beats_in_series_++) % 8] = beat.rr_seconds;
 }
@@ -105,7 +107,7 @@ void Bed::each_second() {
   numerics_.spo2 = oxygen ? std::optional(oxygen->spo2) : std::nullopt;
   numerics_.pulse = oxygen ? std::optional(oxygen->pulse) : std::nullopt;
   numerics_.perfusion = oxygen ? std::optional(oxygen->perfusion) : std::nullopt;
-  const auto breath = resp_.estimate();
+  const auto breath = cross_check(resp_.estimate(), derived_.from_ecg(), derived_.from_light(), numerics_.heart_rate.value_or(0));
   const bool breathing = breath && breath->quality >= least_respiration_quality;
   numerics_.respiration = breathing ? std::optional(breath->rate) : std::nullopt;
   if (breathing) resp_seen_ = t;

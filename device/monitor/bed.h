@@ -16,6 +16,7 @@
 #include "device/monitor/alarms.h"
 #include "device/nibp/nibp.h"
 #include "device/oxi/oximeter.h"
+#include "device/resp/derived.h"
 #include "device/resp/respiration.h"
 #include "device/temp/thermometer.h"
 
@@ -86,6 +87,7 @@ class Bed {
   QrsDetector qrs_;
   FlutterDetector flutter_;
   RespirationMeter resp_;
+  DerivedRespiration derived_;
   Oximeter oximeter_;
   BloodPressureMeter nibp_;
   Thermometer probes_[2];

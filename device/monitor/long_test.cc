@@ -3,8 +3,10 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 #include <random>
 
+#include "device/central/link.h"
 #include "device/monitor/bed.h"
 #include "device/monitor/trends.h"
 #include "device/sim/demo.h"
@@ -16,6 +18,12 @@ bool has(const Bed& bed, AlarmKind kind) {
   for (const auto& a : bed.alarms().active())
     if (a.kind == kind && a.present) return true;
   return false;
+}
+
+std::size_t resident_bytes() {
+  std::size_t all = 0, resident = 0;
+  std::ifstream("/proc/self/statm") >> all >> resident;
+  return resident * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
 }
 
 // Two simulated hours in the everyday test; BEDSIDE_HOURS=24 runs the whole day.
@@ -34,6 +42,11 @@ TEST(Long, a_bad_day_misses_no_asystole_and_loses_no_row) {
   CuffCommand cuff{};
   int asystoles = 0, seen = 0, seconds_dead = -1, rows = 0, wrong = 0;
   const std::size_t memory = bed.memory_bytes();
+  std::size_t resident = 0;
+  // A station that is dead all day: nothing listens there, and the certificates do not exist either.
+  CentralConfig config;
+  config.host = "127.0.0.1", config.port = 1, config.ca = config.certificate = config.key = "/nonexistent.pem";
+  CentralLink link(config);
   for (std::int64_t second = 0; second < static_cast<std::int64_t>(hours * 3600); ++second) {
     auto& truth = patient.truth;
     if (seconds_dead < 0) {
@@ -51,7 +64,11 @@ TEST(Long, a_bad_day_misses_no_asystole_and_loses_no_row) {
         ++asystoles;
       }
     }
-    bed.report(AlarmKind::central_lost, second % 100 < 50);
+    if (second == 1800) resident = resident_bytes();
+    // A station and a store that come and go: with the patient's own, more than 10,000 alarms a day.
+    bed.report(AlarmKind::central_lost, second % 20 < 10);
+    bed.report(AlarmKind::trend_store, second % 25 < 12);
+    if (second % 30 == 0 && bed.patient()) link.offer(observation_message(config, *bed.patient(), bed.numerics(), std::chrono::system_clock::now()));
     for (int i = 0; i < 250; ++i) {
       const auto s = patient.next(cuff.pump, cuff.valve_open, cuff.bleed);
       cuff = bed.push({{s.ecg[0], s.ecg[1]}, s.impedance, s.red, s.infrared, {s.ohms[0], s.ohms[1]}, s.cuff});
@@ -77,6 +94,10 @@ TEST(Long, a_bad_day_misses_no_asystole_and_loses_no_row) {
   EXPECT_EQ(store->rows(), rows);
   EXPECT_EQ(rows, static_cast<int>(hours * 3600));
   EXPECT_EQ(bed.memory_bytes(), memory);
+  EXPECT_LT(resident_bytes(), resident + (16u << 20)) << "nothing grows with the hours";
+  EXPECT_GT(static_cast<double>(bed.alarms().raised()), hours * 10'000 / 24);
+  EXPECT_EQ(link.delivered(), 0u);
+  EXPECT_GE(link.dropped() + CentralLink::queue_limit + 1, static_cast<std::uint64_t>(hours * 120)) << "the oldest messages went, the queue stayed short";
   std::printf("%d asystoles, all alarmed within 10 s: %d; alarms raised %llu; seconds of false asystole alarm with a beating heart and little noise: %d\n", asystoles, seen,
               static_cast<unsigned long long>(bed.alarms().raised()), wrong);
   std::error_code ignored;

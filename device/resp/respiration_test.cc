@@ -1,6 +1,8 @@
 // Why: a respiration number must be right or absent; each failure mode of impedance (two humps, drift, flat, heart beats) has a case.
 #include "device/resp/respiration.h"
 
+#include "device/resp/derived.h"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -51,6 +53,33 @@ TEST(Respiration, says_nothing_rather_than_something) {
     confident += e && e->quality > 0.75F;
   }
   EXPECT_LE(confident, 1) << "white noise must not look like good breathing";
+}
+
+TEST(Derived, beats_and_light_tell_of_breathing) {
+  DerivedRespiration derived(125);
+  const double breath = 2 * std::numbers::pi * 14 / 60;
+  double next_beat = 0;
+  for (int i = 0; i < 125 * 60; ++i) {
+    const double t = i / 125.0;
+    derived.push_light(static_cast<float>(1 + 0.01 * std::sin(breath * t) + 0.02 * std::sin(2 * std::numbers::pi * 1.2 * t)));
+    if (t < next_beat) continue;
+    derived.push_beat(t, static_cast<float>(1 + 0.1 * std::sin(breath * t)));
+    next_beat += 0.8;
+  }
+  ASSERT_TRUE(derived.from_ecg() && derived.from_light());
+  EXPECT_NEAR(derived.from_ecg()->rate, 14, 0.7);
+  EXPECT_NEAR(derived.from_light()->rate, 14, 0.7);
+  EXPECT_GT(derived.from_ecg()->quality, 0.7F);
+}
+
+TEST(Derived, cross_check_settles_disputes_and_unmasks_the_heart) {
+  const RespirationEstimate sure{15, 0.9F, 15, 15}, torn{30, 0.3F, 15.2F, 30}, heart{72, 0.9F, 72, 72}, other{15, 0.8F, 15, 15}, vague{15, 0.3F, 10, 15};
+  EXPECT_EQ(cross_check(sure, other, {}, 72)->rate, 15);
+  EXPECT_NEAR(cross_check(torn, {}, other, 72)->rate, 15.2F, 0.01F);
+  EXPECT_EQ(cross_check(torn, {}, vague, 72)->rate, 30) << "what is not clear itself settles nothing";
+  EXPECT_FALSE(cross_check(heart, other, {}, 72)) << "no value rather than the heart's";
+  EXPECT_TRUE(cross_check(heart, {}, {}, 72)) << "nothing says otherwise";
+  EXPECT_FALSE(cross_check({}, other, other, 72)) << "the derived ones check, they do not replace";
 }
 
 }  // namespace

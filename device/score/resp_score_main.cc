@@ -13,6 +13,8 @@
 
 #include "base/bytes.h"
 #include "base/escape.h"
+#include "device/ecg/qrs.h"
+#include "device/resp/derived.h"
 #include "device/resp/respiration.h"
 #include "device/wave/csv.h"
 
@@ -22,7 +24,7 @@ using namespace bedside;
 constexpr double frequency = 125, window_seconds = 32;
 
 struct Window {
-  double reference = 0, error = 0, quality = 0, monitor_error = NAN;
+  double reference = 0, error = 0, quality = 0, monitor_error = NAN, ecg_error = NAN, light_error = NAN;
   bool has_value = false;
 };
 
@@ -53,16 +55,35 @@ base::Result<std::vector<Window>> score_stay(const std::string& prefix, bool eac
   if (!resp || breaths->columns.size() < 2) return base::fail(base::Error::Kind::damaged, "no RESP signal or fewer than two annotators");
   const auto* monitor = numerics ? numerics->find("RESP") : nullptr;
   std::vector<Window> out;
+  const auto *ecg = signals->find("II"), *light = signals->find("PLETH");
   RespirationMeter meter(frequency);
+  DerivedRespiration derived(frequency);
+  QrsDetector qrs(frequency, 1);
+  std::array<float, 8> intervals{};
+  std::size_t beats = 0;
   const auto step = static_cast<std::size_t>(window_seconds * frequency);
   for (std::size_t at = 0; at + step <= resp->size(); at += step) {
-    for (std::size_t i = at; i < at + step; ++i) meter.push((*resp)[i]);
+    for (std::size_t i = at; i < at + step; ++i) {
+      meter.push((*resp)[i]);
+      if (light && i < light->size()) derived.push_light((*light)[i]);
+      if (!ecg || i >= ecg->size()) continue;
+      if (const auto beat = qrs.push(std::span(&(*ecg)[i], 1))) derived.push_beat(static_cast<double>(beat->sample) / frequency, beat->strength), intervals[beats++ % 8] = beat->rr_seconds;
+    }
     const double from = static_cast<double>(at) / frequency, to = from + window_seconds;
     const double one = breath_rate(breaths->columns[0], from, to), two = breath_rate(breaths->columns[1], from, to);
     if (!(std::abs(one - two) <= 2)) continue;
     Window w;
     w.reference = (one + two) / 2;
-    if (const auto e = meter.estimate()) {
+    float heart = 0;
+    if (beats >= 8) {
+      auto sorted = intervals;
+      std::nth_element(sorted.begin(), sorted.begin() + 4, sorted.end());
+      heart = sorted[4] > 0 ? 60 / sorted[4] : 0;
+    }
+    const auto from_ecg = derived.from_ecg(), from_light = derived.from_light();
+    const auto clear = [&](const auto& e) { return e && e->quality >= 0.7F ? std::abs(static_cast<double>(e->rate) - w.reference) : NAN; };
+    w.ecg_error = clear(from_ecg), w.light_error = clear(from_light);
+    if (const auto e = cross_check(meter.estimate(), from_ecg, from_light, heart)) {
       w.error = std::abs(static_cast<double>(e->rate) - w.reference);
       w.quality = static_cast<double>(e->quality);
       w.has_value = e->quality >= least_respiration_quality;
@@ -118,6 +139,12 @@ int run(const std::string& dir, bool each) {
   for (const auto& w : all)
     if (std::isfinite(w.monitor_error)) monitor += w.monitor_error, ++monitored;
   if (monitored) fmt::print("the ward's own monitor, all windows: MAE {:.2f}/min\n", monitor / monitored);
+  for (const auto& [what, member] : {std::pair{"ECG", &Window::ecg_error}, {"PPG", &Window::light_error}}) {
+    std::vector<double> errors;
+    for (const auto& w : all)
+      if (std::isfinite(w.*member)) errors.push_back(w.*member);
+    if (!errors.empty()) fmt::print("derived from {} alone, where clear: {} of {} windows, MAE {:.2f}/min\n", what, errors.size(), all.size(), std::accumulate(errors.begin(), errors.end(), 0.0) / static_cast<double>(errors.size()));
+  }
   std::stable_sort(all.begin(), all.end(), [](const Window& a, const Window& b) { return a.quality > b.quality; });
   fmt::print("coverage % : MAE/min\n");
   for (const int percent : {50, 60, 70, 80, 90, 95, 98, 100})

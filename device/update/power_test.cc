@@ -343,6 +343,22 @@ TEST(Install, what_was_written_is_read_back_against_the_signed_hash) {
   EXPECT_EQ(choose(device.storage()).release, 5u);
 }
 
+TEST(Install, what_cannot_be_read_back_does_not_start) {
+  Device device(factory());
+  device.rebind();
+  auto log = device.open_log();
+  const Offer offer = offer_of(6);
+  const auto result = install(device.storage(), *log, "bed-1", offer, {"nurse", fingerprint(offer)}, {false},
+                              [&](std::uint8_t slot) {
+                                auto done = device.slots[slot].write(0, image_of(6));
+                                device.slots[slot].break_reads(true);
+                                return done;
+                              });
+  EXPECT_FALSE(result);
+  EXPECT_EQ(log->entries().back().event, Event::failed);
+  EXPECT_EQ(choose(device.storage()).release, 5u);
+}
+
 TEST(Install, no_record_of_it_no_update) {
   Device device(factory());
   device.rebind();
