@@ -50,6 +50,7 @@ CuffCommand Bed::push(const Frame& frame) {
     traces_[2].push(std::isfinite(frame.infrared) ? pleth_shown_ : NAN);
     traces_[3].push(frame.impedance);
   }
+  if (frames_ % static_cast<std::int64_t>(frequency_) == 0) fast_ = flutter_.rate();  // apart: a quarter of 250 Hz is no whole number of samples
   if (frames_ % static_cast<std::int64_t>(frequency_ / 4) == 0) judge_heart();
   if (frames_ % static_cast<std::int64_t>(frequency_) == 0) each_second();
   return command_;
@@ -78,7 +79,6 @@ void Bed::judge_heart() {
     for (std::ptrdiff_t i = n / 4; i < n - n / 4; ++i) sum += sorted[static_cast<std::size_t>(i)];
     rate = 60 * static_cast<float>(n - 2 * (n / 4)) / sum;
   }
-  if (frames_ % static_cast<std::int64_t>(frequency_) == 0) fast_ = flutter_.rate();
   const auto fast = none ? std::nullopt : fast_;
   if (!fast || (rate && *rate > 0.85F * *fast)) fast_since_ = -1;
   else if (fast_since_ < 0) fast_since_ = t;

@@ -104,5 +104,28 @@ TEST(Long, a_bad_day_misses_no_asystole_and_loses_no_row) {
   std::filesystem::remove_all(folder, ignored);
 }
 
+// A fast heart that stops: what the detector of fast rates said a moment ago must not stand for a beat. The start moves by a second a
+// round, since what is looked at only at some instants fails only at some.
+TEST(Long, a_heart_that_stops_after_racing_is_alarmed) {
+  DemoPatient patient(250, 5);
+  Bed bed(250);
+  bed.admit({"1", "A", "B", "", "U", Age::adult});
+  CuffCommand cuff{};
+  const auto run = [&](float rate, int seconds) {
+    patient.truth.heart_rate = rate;
+    for (int i = 0; i < seconds * 250; ++i) {
+      const auto s = patient.next(cuff.pump, cuff.valve_open, cuff.bleed);
+      cuff = bed.push({{s.ecg[0], s.ecg[1]}, s.impedance, s.red, s.infrared, {s.ohms[0], s.ohms[1]}, s.cuff});
+    }
+  };
+  run(72, 60);
+  for (int round = 0; round < 31; ++round) {
+    run(130, 20 + round % 2);
+    run(0, 10);
+    EXPECT_TRUE(has(bed, AlarmKind::asystole)) << "round " << round << ", at " << bed.now() << " s";
+    run(72, 16);
+  }
+}
+
 }  // namespace
 }  // namespace bedside
