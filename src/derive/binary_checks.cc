@@ -132,7 +132,7 @@ class Checks {
     // The hash of a file compared with what a list says is the end of that check, not one of its own.
     if (std::ranges::any_of(site.feeds, [&](auto from) { return ends_hash(program_.calls[from].callee); })) return;
     const bool constant = std::ranges::any_of(site.args, [](const flow::ArgValue& argument) {
-      return argument.kind != flow::ArgValue::Kind::number && argument.buffer_id.starts_with("global:") && argument.values.size() == 1 && argument.values[0].size() >= 3 && argument.values[0].find("${") == std::string::npos;
+      return argument.kind != flow::ArgValue::Kind::number && (argument.buffer_id.starts_with("global:") || argument.buffer_id.starts_with("code:")) && argument.values.size() == 1 && argument.values[0].size() >= 3 && argument.values[0].find("${") == std::string::npos;
     });
     if (!sources.own.empty() && !constant) return add(i, Kind::compare_device, sources);
     if (!constant || (!sources.own.empty() && !brought_last(site.feeds))) return;

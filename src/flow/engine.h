@@ -71,6 +71,8 @@ class Engine {
   bool unaligned_pair(State& s, const Insn& insn);
   // A comparison's outcome, and what is made of one, with what it is about (equality.cc).
   Value compared(sleigh::Op op, const Value& a, const Value& b, std::uint8_t out, Value truth);
+  // words.cc
+  std::uint16_t word_compared(State& s, const Insn& insn, const Frame& frame, sleigh::Op op, const Value& left, const Value& right);
   // `truth` was taken or not: where that makes an unknown a constant, the registers that hold it are told.
   void learn(State& s, const Value& truth, bool taken) const;
   bool know_flag(State& s, const Insn& insn, std::size_t at, bool condition, std::uint16_t taint);

@@ -663,7 +663,12 @@ void Engine::run_from(State s, std::size_t i, const Insn& insn, const Frame& fra
         if (cleared_by_itself(op))
           v = constant(0, op.size[0]);  // a register cleared by itself
         else if (op.inputs == 1) v = unary(op.op, get(s, op, 1), op.size[1], op.size[0]);
-        else v = binary(op.op, get(s, op, 1), get(s, op, 2), op.size[1], op.size[0]);
+        else {
+          const Value left = get(s, op, 1), right = get(s, op, 2);
+          v = binary(op.op, left, right, op.size[1], op.size[0]);
+          if (op.size[1] == 8)
+            if (const auto own = word_compared(s, insn, frame, op.op, left, right)) v.taint = tables_.taint_union(v.taint, own);
+        }
     }
     const std::uint64_t temp_bit = op.where[0] == Where::temp && op.at[0] < 64 ? std::uint64_t{1} << op.at[0] : 0;
     if (!maybe) written |= temp_bit;

@@ -466,6 +466,45 @@ int main(int argc, char **argv) {
   }
 }
 
+// Where the length of a text is known, compilers compare eight letters at once and call nothing: the check is told all the same.
+TEST_P(EveryBuild, a_text_compared_in_words_of_eight_letters) {
+  const std::string source = R"(
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+int main(void) {
+  char word[64] = "";
+  unsigned long key = 0;
+  FILE *f = fopen("/media/word", "r");
+  if (!f || fread(word, 1, sizeof word, f) != sizeof word) return 1;
+  fclose(f);
+  if (memcmp(word, "OPEN-SESAME-KEY!", 16) != 0) return 2;
+  system("/bin/first");
+  memcpy(&key, word + 16, sizeof key);
+  if (key == 0x0102030405060708ul) return 3;
+  return system("/bin/second");
+})";
+  const auto run = analyse_source(GetParam(), source);
+  if (run.bytes.empty()) GTEST_SKIP() << "needs the cross compiler " << GetParam().compiler;
+  ASSERT_TRUE(run.program);
+  const auto& p = *run.program;
+  const auto first = calls_with(p, "system", 0, "/bin/first"), second = calls_with(p, "system", 0, "/bin/second");
+  ASSERT_EQ(first.size(), 1u);
+  ASSERT_EQ(second.size(), 1u);
+  std::vector<std::uint32_t> checks = calls_with(p, "memcmp", 1, "OPEN-SESAME-KEY!");
+  for (const char* part : {"OPEN-SES", "AME-KEY!"})
+    for (const auto i : calls_with(p, "memcmp", 1, part)) checks.push_back(i);
+  ASSERT_FALSE(checks.empty()) << all_calls(p);
+  const auto reads = std::ranges::find_if(p.calls, [](const CallSite& c) { return c.callee == "fread"; }) - p.calls.begin();
+  for (const auto check : checks) {
+    EXPECT_TRUE(contains(p.calls[check].feeds, static_cast<std::uint32_t>(reads))) << all_calls(p);
+    EXPECT_TRUE(contains(p.calls[first[0]].guards, check)) << all_calls(p);
+    EXPECT_FALSE(contains(p.calls[check].guards, check));
+  }
+  for (const auto& call : p.calls)  // a number that is no text is no check of one
+    EXPECT_TRUE(call.callee != "memcmp" || !call.inferred || call.args[1].values[0].find('\x07') == std::string::npos);
+}
+
 TEST(Models, every_entry_of_the_file_is_understood) {
   EXPECT_EQ(models_error(), "");
   EXPECT_GT(model_names().size(), 200u);

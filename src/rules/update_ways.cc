@@ -322,6 +322,7 @@ Coverage coverage_of(const Graph& graph, const Links& links, const Arrival& arri
     if (!path.empty() && std::ranges::find(paths, path) == paths.end()) paths.push_back(path);
   };
   if (effect.kind == Kind::verify_signature || effect.kind == Kind::check_hash) add(effect.object.value);
+  if (const auto hashed = effect.notes.find("offered"); effect.kind == Kind::check_hash && hashed != effect.notes.end() && hashed->second.starts_with('/')) add(hashed->second);
   if (effect.kind == Kind::execute) {
     const auto arguments = effect.notes.find("arguments");
     if (arguments != effect.notes.end())

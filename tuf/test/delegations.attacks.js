@@ -20,7 +20,7 @@ const graphs = {  // [delegator, role, options]..., visited in this order
   'diamond by other paths': [[['targets', 'A'], ['targets', 'B'], ['B', 'C'], ['A', 'C', { paths: ['*.py'] }]], 'A B C'],
 };
 const patterns = {  // pattern → path → does it match?
-  '*': { a: 1, 'a/b': 0 }, '*.tgz': { 'foo.tgz': 1, 'foo.txt': 0, 'd/foo.tgz': 0 }, 'foo-version-?.tgz': { 'foo-version-2.tgz': 1, 'foo-version-alpha.tgz': 0 },
+  '*': { a: 1, 'a/b': 0 }, '*.md': { 'README.md': 1, 'README.MD': 0 }, '*.tgz': { 'foo.tgz': 1, 'foo.txt': 0, 'd/foo.tgz': 0 }, 'foo-version-?.tgz': { 'foo-version-2.tgz': 1, 'foo-version-alpha.tgz': 0 },
   'targets/*.tgz': { 'targets/foo.tgz': 1, 'targets/d/foo.tgz': 0 }, '*/*': { 'a/b': 1, 'a': 0, 'a/b/c': 0 }, 'a[bc]d': { abd: 1, acd: 1, aed: 0, 'a/d': 0 },
   'a[!b]d': { abd: 0, acd: 1, 'a/d': 0 }, 'a[b-d]': { ac: 1, ae: 0 }, '?': { a: 1, '/': 0, '': 0 }, '*a*b*c': { xaxbxc: 1, xaxcxb: 0 },
 };
@@ -196,7 +196,11 @@ module.exports = {
     await s.init();
     delete s.repo.snapshot.meta['A.json'];
     s.repo.publish('snapshot', 'timestamp');
+    s.accepted(await s.refresh());
+    s.requests.length = 0;
     s.refused(await s.download('file'), 'mismatch');
+    assert.deepEqual(s.requests, ['2.root', 'timestamp']);  // it is not even asked for
+    assert.equal(s.kept('A'), undefined);
   },
   async 'endless delegations'(stage) {
     const chain = Array.from({ length: 100 }, (_, i) => [i === 0 ? 'targets' : `r${i - 1}`, `r${i}`]);
