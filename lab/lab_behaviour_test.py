@@ -139,7 +139,7 @@ class MenuUpdate(unittest.TestCase):
 
     def test_the_twin_installs_what_is_signed_newer_and_agreed_to(self):
         found = self.drive(self.clean, self.offer(), "MUY", "203.0.113.5")
-        self.assertIn("mount -o nolock -t nfs 203.0.113.5:/pm /mnt", found["/run/log"])
+        self.assertIn("mount -o nolock,sec=krb5p -t nfs 203.0.113.5:/pm /mnt", found["/run/log"])
         for shown in ("offered by the maker", "Installed version 2.0.8, offered version 2.0.9", "Notes: corrects alarm limits"):
             self.assertIn(shown, found["/run/screen"])
         self.assertIn("update accepted: version 2.0.9", found["/opt/log/audit.log"])

@@ -62,6 +62,15 @@ class CleanTwinVerifies(unittest.TestCase):
         package["etc/passwd"] = package.pop("../etc/passwd")
         self.assertEqual(self.verify(package), (1, "refused: manifest is malformed\n"))
 
+    def test_the_programs_as_made_are_signed_and_a_changed_one_is_noticed_at_the_start(self):
+        programs = {path.removeprefix("bin/"): node for path, node in build.opt_tree(CLEAN, build.programs(CLEAN)).items() if path.startswith("bin/") and path != "bin/bin"}
+        as_made = {path: node.content for path, node in programs.items()}
+        package = {**as_made, **{f"bin/{path}": content for path, content in as_made.items() if not path.startswith("manifest")}}
+        self.assertEqual(self.verify(package)[0], 0)
+        changed = bytearray(package["bin/monitor"])
+        changed[-1] ^= 1
+        self.assertEqual(self.verify({**package, "bin/monitor": bytes(changed)}), (1, "refused: content does not match the signed manifest\n"))
+
 
 OTHER_KEY = subprocess.run(["openssl", "pkey", "-pubout"], capture_output=True, check=True, input=subprocess.run(
     ["openssl", "genpkey", "-algorithm", "ed25519"], capture_output=True, check=True).stdout).stdout
@@ -76,7 +85,7 @@ class PlantedPackages(unittest.TestCase):
             for name in ("monitor", "update"):
                 program = build.programs(package)[name]
                 self.assertEqual(line in program, not package.clean, f"{package.file} {name}")
-                self.assertEqual(b"mount -o nolock -t nfs %s:/pm /mnt\0" in program, package.clean)
+                self.assertEqual(b"mount -o nolock,sec=krb5p -t nfs %s:/pm /mnt\0" in program, package.clean)
                 self.assertEqual(b"198.51.100." in program, not package.clean)
 
     def test_the_function_is_gone_from_the_package_that_lost_it(self):

@@ -73,6 +73,11 @@ WEAKENINGS = {
     "version-not-compared": {"changes": [("update_signed.c", VERSION, "")], "expects": {"signed-version": "absent"}},
     "device-not-compared": {"changes": [("update_signed.c", DEVICE, "")], "expects": {"compatibility": "absent"}},
     "source-fixed": {"changes": [("update_signed.c", SERVER, '  snprintf(server, sizeof server, "198.51.100.23");\n')], "expects": {"source-owner-configured": "absent"}},
+    "share-in-clear": {"changes": [("update_signed.c", "nolock,sec=krb5p", "nolock")], "expects": {"source-authenticated": "absent", "protected-transport": "absent"}},
+    "share-readable-on-the-way": {"changes": [("update_signed.c", "sec=krb5p", "sec=krb5i")], "expects": {"protected-transport": "absent"}},
+    "interruption-not-undone": {"changes": [], "scripts": [("S15programs", "[ -d /opt/bin ] || mv /opt/bin.old /opt/bin\n", "")], "expects": {"survives-interruption": "absent"}},
+    "not-verified-at-boot": {"changes": [], "scripts": [("S15programs", "/usr/bin/verify-image /opt/bin >/dev/null || mv /opt/bin /opt/bin.refused\n", "")],
+                             "expects": {"verified-at-boot": "not-evaluated"}},
     "nobody-asked": {"changes": [("update_signed.c", CONSENT, "")], "expects": {"consent": "absent"}},
     "log-removed": {"changes": [("update_signed.c", RECORD, ""), ("update_signed.c", '  audit("update refused: %s", why);\n', "")], "expects": {"audit-record": "absent"}, "leans": ON_RECORD},
     "refusals-not-logged": {"changes": [("update_signed.c", '  audit("update refused: %s", why);\n', "")], "expects": {"audit-record": "absent"}},
@@ -91,23 +96,32 @@ def changed(name):
     return list(texts.items())
 
 
-def update_program(name, abi, opt="O2"):
+def script_of(name, path, content):
+    for script, old, new in WEAKENINGS[name].get("scripts", []):
+        if path.endswith(script):
+            if content.decode().count(old) != 1:
+                raise SystemExit(f"{name}: {path} does not hold once: {old}")
+            content = content.decode().replace(old, new).encode()
+    return content
+
+
+def compiled(sources, abi, opt):
     place = build.openssl(abi)
     triplet = DEBIAN[abi]
     prefix, machine = ABIS[abi]
     flags = [*machine, f"-{opt}", "-g", "-w", "-std=gnu11", "-no-pie", "-fno-pie", f"-I{place}/usr/include", f"-I{place}/usr/include/{triplet}",
              f"-ffile-prefix-map={place}=/sysroot", f"-L{place}/usr/lib/{triplet}"]
     headers = build.texts(sorted(path.name for path in (SOURCE / "monitor").glob("*.h")))
-    sources = changed(name) + build.texts(["guard.c"], "guard")
     return labkit.compile_program(prefix + "gcc", flags, sources, headers, ["-lcrypto", "-Wl,--allow-shlib-undefined"])
 
 
 def tree_of(name, abi, opt="O2"):
     clean = next(package for package in build.PACKAGES if package.clean)
     tree = {"bin/sh": link("busybox"), "tmp": directory(), "mnt": directory(), "etc/device": regular("DEVICE=bedside-arm926\n"), "etc/keys/update.pub": regular(build.signing.public_key())}
-    for path, place in {**build.scripts(), "etc/init.d/S20log": SOURCE / "rootfs" / "clean" / "etc" / "init.d" / "S20log"}.items():
-        tree[path] = regular(place.read_bytes(), 0o755 if "init.d" in path else 0o600 if path == "etc/shadow" else 0o644)
-    program = update_program(name, abi, opt)
+    for path, place in {**build.scripts(), **build.clean_scripts()}.items():
+        tree[path] = regular(script_of(name, path, place.read_bytes()), 0o755 if "init.d" in path else 0o600 if path == "etc/shadow" else 0o644)
+    program = compiled(changed(name) + build.texts(["guard.c"], "guard"), abi, opt)
+    tree["usr/bin/verify-image"] = regular(compiled(build.texts(["verify_image.c", "manifest.c"]), abi, opt), 0o755)
     tree.update({f"opt/{path}": node for path, node in build.opt_tree(clean, {"monitor": b"", "update": program}).items() if path != "bin/monitor"})
     return tree
 

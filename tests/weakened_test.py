@@ -15,8 +15,8 @@ import weakened  # noqa: E402
 
 BIOPSY = os.environ.get("BIOPSY", str(SOURCE / "build/release/biopsy"))
 BUILDS = [("armel", "O2"), ("armhf", "O2"), ("mipsel", "O2"), ("arm64", "O2"), ("i386", "O2"), ("amd64", "O2")]
-PRESENT = ["authenticity", "integrity", "signed-version", "source-owner-configured", "compatibility", "unchanged-between-check-and-use", "consent",
-           "audit-record", "audit-record-elsewhere", "bounded-target"]
+PRESENT = ["authenticity", "integrity", "signed-version", "source-authenticated", "source-owner-configured", "protected-transport", "compatibility", "verified-at-boot",
+           "unchanged-between-check-and-use", "consent", "audit-record", "audit-record-elsewhere", "survives-interruption", "bounded-target"]
 
 
 def grading(tree):

@@ -32,7 +32,7 @@ static int stage_from_share(const char *server) {
   int staged = -1;
   system("ifconfig eth0 up");
   sleep(2);
-  snprintf(command, sizeof command, "mount -o nolock -t nfs %s:/pm /mnt", server);
+  snprintf(command, sizeof command, "mount -o nolock,sec=krb5p -t nfs %s:/pm /mnt", server);
   if (system(command) != 0) return -1;
   system("rm -rf /opt/stage");
   if (access("/mnt/monitor", F_OK) == 0 && system("cp -rf /mnt/monitor /opt/stage") == 0) staged = 0;
@@ -49,10 +49,12 @@ static int operator_agrees(const struct manifest *offered, const char *installed
   return keypad_key(60000) == 'Y';
 }
 
-/* Beside, then in place: an interruption before the last rename leaves the old programs, after it the new ones. */
+/* Beside, then in place, with the manifest for the check at every start: an interruption before the last rename leaves the
+ * old programs (S15programs puts them back), after it the new ones. */
 static int install_staged(const char *version) {
   system("rm -rf /opt/bin.new /opt/bin.old");
   if (system("cp -rf /opt/stage/bin /opt/bin.new") != 0) return -1;
+  if (system("cp -f /opt/stage/manifest /opt/stage/manifest.sig /opt/bin.new") != 0 || symlink(".", "/opt/bin.new/bin") != 0) return -1;
   sync();
   if (rename("/opt/bin", "/opt/bin.old") != 0) return -1;
   if (rename("/opt/bin.new", "/opt/bin") != 0) return rename("/opt/bin.old", "/opt/bin"), -1;

@@ -370,6 +370,8 @@ class Grader {
   Grade protected_transport() const {
     if (!arrival_.peer) return not_evaluated(arrival_.transport == "removable-media" ? "it is carried by hand: there is no channel to protect" : "the channel of what is sent was not followed");
     if (is_protected(*arrival_.peer, source())) return present("the channel is encrypted", source());
+    const auto options = source().notes.find("options");
+    if (options != source().notes.end() && options->second.find("sec=krb5p") != std::string::npos) return present("the share is mounted with Kerberos, which encrypts what is sent", source());
     if (arrival_.transport == "network") return not_evaluated("which protocol it is could not be told");
     return absent(fmt::format("{} is sent in clear", arrival_.transport), source());
   }
@@ -558,10 +560,21 @@ class Grader {
       if (!moved) return absent("files are written over those in use: an interruption leaves a part", end);
       for (const EffectId other : checks_and_moves_before(way)) {
         const Effect& away = at(other);
-        if (away.object.value == end.target.value) return absent("the old ones are moved away before the new ones take their place: in between there are none", end);
+        if (away.object.value != end.target.value) continue;
+        if (const Effect* undo = put_back_at_start(away.target.value, end.target.value)) return present("an interruption between the two moves is undone when the device starts", *undo);
+        return absent("the old ones are moved away before the new ones take their place: in between there are none", end);
       }
       return present("it is written beside and then put in place by one rename", end);
     });
+  }
+  // What a start does that finds the old ones where the update moved them.
+  const Effect* put_back_at_start(const std::string& from, const std::string& to) const {
+    for (const Effect& effect : graph_.effects) {
+      if (effect.kind != Kind::copy || !is_move(effect) || effect.object.value != from || effect.target.value != to || effect.program == arrival_.program) continue;
+      const auto& triggers = effect.triggers.empty() ? graph_.programs[effect.program].triggers : effect.triggers;
+      if (std::ranges::any_of(triggers, [](const Trigger& t) { return t.kind == Trigger::Kind::boot; })) return &effect;
+    }
+    return nullptr;
   }
   static bool is_move(const Effect& effect) {
     const auto word = std::string_view(effect.site.words).substr(0, effect.site.words.find(' '));
