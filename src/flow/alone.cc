@@ -18,6 +18,18 @@ constexpr std::size_t callers_deep = 6, most_steps = 20'000, most_calls = 400'00
 // (argument of the call, parameter of the function at hand that it came from)
 using Wanted = std::vector<std::pair<std::size_t, std::size_t>>;
 
+// How many arguments a printf format takes (C11 7.21.6.1).
+std::size_t conversions(std::string_view format) {
+  std::size_t n = 0;
+  for (std::size_t i = 0; i < format.size(); ++i) {
+    if (format[i] != '%') continue;
+    const std::size_t end = std::min(format.find_first_not_of("0123456789-+ #'.*hlLqjzt", i + 1), format.size());
+    n += static_cast<std::size_t>(std::ranges::count(format.substr(i, end - i), '*')) + (end < format.size() && format[end] != '%' ? 1 : 0);
+    i = end;
+  }
+  return n;
+}
+
 bool is_text(Role role) {
   return role == Role::text || role == Role::path || role == Role::format || role == Role::scan || role == Role::any || role == Role::list;
 }
@@ -46,7 +58,7 @@ Engine::Passed Engine::passed(const Value& v) const {
 void Engine::pass_by(Alone call, State& s) {
   std::vector<Value> values;
   for (std::size_t i = 0; i < arguments_seen; ++i)
-    values.push_back(i < arg_regs_.size() || arg_regs_.empty() ? argument(s, i) : Value{0, 0, 0, Value::Kind::symbol, word_});
+    values.push_back(argument(s, i));
   for (const auto& r : spare_registers()) values.push_back(r.slot < s.regs.size() ? s.regs[r.slot] : Value{0, 0, 0, Value::Kind::symbol, word_});
 
   for (const auto& v : values) {
@@ -79,7 +91,6 @@ void Engine::read_alone() {
   const std::set<std::uint64_t> reached = covered_;  // by a root
   alone_ = true;
   budget_.steps = ~std::uint64_t{0};  // each function has a limit of its own
-  const auto spare = spare_registers();
   std::set<std::uint64_t> crowded;  // functions that have more callers than were followed
   for (const auto& call : calls_)
     if (contexts_of_[call.site] >= most_contexts) crowded.insert(call.function_address);
@@ -91,10 +102,6 @@ void Engine::read_alone() {
     tables_ = Tables();  // no function's unknowns are another's
     equalities_.clear(), equality_ids_.clear();
     State s = fresh_state(body.get());
-    for (std::size_t i = 0; i < spare.size(); ++i) {
-      s.regs[spare[i].slot] = tables_.keyed(fmt::format("arg {}", arguments_seen + i), {Symbol::Kind::param, fmt::format("arg:{}", arguments_seen + i)}, word_);
-      s.regs[spare[i].slot].size = spare[i].size;
-    }
     // Position-independent i386 code keeps the table's address in ebx; a part that was set apart has it from the rest.
     if (elf_.machine == elf::Machine::x86 && elf_.type == 3 && elf_.got != 0)
       if (const auto ebx = code_.reg("EBX"); ebx.size != 0) s.regs[ebx.slot] = constant(elf_.got, ebx.size);
@@ -170,13 +177,13 @@ void Engine::tell_alone(const std::set<std::uint64_t>& reached) {
     calls_.push_back(std::move(out));
     feeds_.emplace_back(), guards_.emplace_back(), passed_.emplace_back(), visits_.push_back(1);
   };
-  const auto literals = [&](const Passed& passed, Role role) {
+  const auto literals = [&](const Passed& passed) {
     std::vector<std::string> out;
     for (const auto at : passed.constants) {
       if (at < image_low_ || !elf_.segment_of(at)) continue;
       const auto text = elf_.c_string(at, 4096);
       const bool printable = text && !text->empty() && std::all_of(text->begin(), text->end(), [](unsigned char c) { return c >= 32 || (c >= 7 && c <= 13) || c == 27; });
-      if (printable && (role != Role::format || !text->contains('%'))) out.emplace_back(*text);
+      if (printable) out.emplace_back(*text);
     }
     return out;
   };
@@ -186,37 +193,52 @@ void Engine::tell_alone(const std::set<std::uint64_t>& reached) {
     std::vector<ArgValue> args;
     Wanted wanted;
     std::vector<std::string> chain;  // function names, innermost first
+    std::size_t guessed;             // arguments at the end that may be none
   };
   for (const auto& call : alone_calls_) {
     if (!call.model) continue;
-    tell(call, call.described, {function_name(call.function)});
+    const auto said = [](std::vector<ArgValue> args, std::size_t guessed) {
+      args.resize(args.size() - guessed);
+      return args;
+    };
+    tell(call, said(call.described, call.guessed), {function_name(call.function)});
     Wanted wanted;
     for (std::size_t i = 0; i < call.passed.size(); ++i)
       if (is_text(call.roles[i]) && call.passed[i].parameter >= 0) wanted.emplace_back(i, call.passed[i].parameter);
     std::set<std::pair<std::uint64_t, Wanted>> been;
     std::vector<Step> todo;
-    if (!wanted.empty()) todo.push_back({call.function, call.described, std::move(wanted), {function_name(call.function)}});
+    if (!wanted.empty()) todo.push_back({call.function, call.described, std::move(wanted), {function_name(call.function)}, call.guessed});
     for (std::size_t at = 0; at < todo.size() && at < most_steps; ++at) {
       const Step step = std::move(todo[at]);
       const auto [from, to] = callers.equal_range(step.function);
       for (auto it = from; it != to; ++it) {
         const Alone& caller = *it->second;
         auto args = step.args;
+        std::size_t guessed = step.guessed;
         Wanted still;
         bool found = false;
         for (const auto& [i, p] : step.wanted) {
           if (p >= caller.passed.size()) continue;
           if (caller.passed[p].parameter >= 0) still.emplace_back(i, caller.passed[p].parameter);
-          auto texts = literals(caller.passed[p], call.roles[i]);
+          auto texts = literals(caller.passed[p]);
           if (texts.empty()) continue;
+          if (call.roles[i] == Role::format) {
+            if (call.format == i) guessed = call.guessed - std::min(conversions(texts.front()), call.guessed);
+            std::erase_if(texts, [](const std::string& text) { return text.contains('%'); });  // the text that it makes is not known
+            if (texts.empty()) {
+              found = call.format == i;
+              continue;
+            }
+          }
           args[i] = {};
           args[i].kind = ArgValue::Kind::text, args[i].values = std::move(texts);
           found = true;
         }
         auto chain = step.chain;
         chain.push_back(function_name(caller.function));
-        if (found) tell(call, args, chain);
-        if (!still.empty() && chain.size() <= callers_deep && been.emplace(caller.function, still).second) todo.push_back({caller.function, std::move(args), std::move(still), std::move(chain)});
+        std::erase_if(still, [&](const auto& w) { return w.first >= args.size() - guessed && guessed < step.guessed; });
+        if (found) tell(call, said(args, guessed), chain);
+        if (!still.empty() && chain.size() <= callers_deep && been.emplace(caller.function, still).second) todo.push_back({caller.function, std::move(args), std::move(still), std::move(chain), guessed});
       }
     }
   }

@@ -400,11 +400,16 @@ State Engine::fresh_state(const Body* body) {
   set(stack_, constant(stack_top_, word_));
   for (std::size_t i = 0; i < arg_regs_.size(); ++i)
     set(arg_regs_[i], tables_.keyed(fmt::format("arg {}", i), {Symbol::Kind::param, fmt::format("arg:{}", i)}, word_));
+  if (alone_ || light_) {
+    const auto spare = spare_registers();
+    for (std::size_t i = 0; i < spare.size(); ++i)
+      set(spare[i], tables_.keyed(fmt::format("arg {}", arguments_seen + i), {Symbol::Kind::param, fmt::format("arg:{}", arguments_seen + i)}, word_));
+  }
   if (machine_.link.empty()) s.store_value({0, stack_top_}, constant(0xFFFF0, word_), word_, big_);
   else set(link_, constant(0xFFFF0, word_));
-  if (arg_regs_.empty())
-    for (std::uint64_t i = 0; i < 8; ++i)
-      s.store_value({0, stack_top_ + machine_.stack_arguments + i * word_},
+  if (arg_regs_.empty() || alone_)
+    for (std::uint64_t i = arg_regs_.size(); i < arguments_seen; ++i)
+      s.store_value({0, stack_top_ + machine_.stack_arguments + (i - arg_regs_.size()) * word_},
                     tables_.keyed(fmt::format("arg {}", i), {Symbol::Kind::param, fmt::format("arg:{}", i)}, word_), word_, big_);
   if (mode_.size != 0 && body) set(mode_, constant(body->thumb ? 1 : 0, 1));
   if (t9_.size != 0 && body) set(t9_, constant(body->entry, word_));
@@ -465,7 +470,7 @@ void Engine::note_code_pointer(Body& body, const Value& v) {
     }
   }
   const std::uint64_t a = machine_.mode_switch ? v.off & ~std::uint64_t{1} : v.off;
-  if (a == body.entry || !code_target(v.off) || a < elf_.segments.front().address + 0x100) return;
+  if (a == body.entry || !code_target(v.off) || switch_bases_.contains(a) || a < elf_.segments.front().address + 0x100) return;
   if (!starts_.contains(a)) {
     if (half_of_address(elf_.machine, a)) return;
     if (elf_.machine == elf::Machine::x86 || elf_.machine == elf::Machine::x86_64) {
@@ -531,6 +536,7 @@ void Engine::build(Body& body, int depth) {
   Body* was_building = building_;
   const auto saved_temps = temps_;
   light_ = true, building_ = &body;
+  const auto was_deepest = std::exchange(tables_.deepest, std::uint8_t{12});  // a switch's index may be long in the making
   bool returns = false;
 
   std::map<std::uint64_t, std::uint32_t> seen;                 // address -> insn
@@ -699,6 +705,7 @@ void Engine::build(Body& body, int depth) {
           case Exit::Kind::indirect_jump: {
             split = true;
             std::vector<std::uint64_t> targets;
+            if (e.target.kind == Value::Kind::symbol && e.target.off > body.entry && e.target.off - body.entry < far) switch_bases_.insert(e.target.off);
             if (e.target.is_const()) {
               // Back to the caller, or into memory that is not the program's: the kernel's helpers on old ARM.
               if (e.target.off == 0xFFFF0 || (!elf_.segment_of(e.target.off) && !import_at(e.target.off))) { returns = true; break; }
@@ -818,6 +825,7 @@ void Engine::build(Body& body, int depth) {
   body.returns = returns;
   body.building = false;
   light_ = was_light, building_ = was_building;
+  tables_.deepest = was_deepest;
   temps_ = saved_temps;
 }
 

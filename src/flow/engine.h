@@ -67,6 +67,7 @@ class Engine {
   void put(State& s, const MicroOp& op, const Value& v, unsigned chunk = 0);
   Value unary(sleigh::Op op, const Value& a, std::uint8_t in, std::uint8_t out);
   Value binary(sleigh::Op op, const Value& a, const Value& b, std::uint8_t in, std::uint8_t out);
+  void name_compared(State& s, const MicroOp& op, Value& left, Value& right);
   bool wide(State& s, const MicroOp& op);
   bool unaligned_pair(State& s, const Insn& insn);
   // A comparison's outcome, and what is made of one, with what it is about (equality.cc).
@@ -182,6 +183,8 @@ class Engine {
     std::vector<Role> roles;           // of a library's, by position as `passed`
     std::vector<ArgValue> described;
     bool indirect = false;             // the callee was read from somewhere
+    std::optional<std::size_t> format;  // its printf format is a parameter: the last `guessed` of `passed` may be its arguments
+    std::size_t guessed = 0;
   };
   std::vector<CodeStore::Reg> spare_registers();
   Passed passed(const Value& v) const;
@@ -220,6 +223,7 @@ class Engine {
   std::vector<bool> named_;  // by distance from image_low_: addresses that code makes, where things begin
   std::uint64_t image_low_ = 0x1000, image_high_ = 0;
   std::unordered_set<std::uint64_t> relative_;  // values that code added its own address to
+  std::unordered_set<std::uint64_t> switch_bases_;  // what a jump table's entries are added to: no function, though it stays in a register
   std::unordered_set<std::uint64_t> doubtful_;  // starts that only a constant named, and that do not look it
   std::vector<std::uint64_t> queue_;
   std::map<std::uint64_t, std::unique_ptr<Body>> bodies_;

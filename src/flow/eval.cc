@@ -160,6 +160,9 @@ Value Engine::unary(Op op, const Value& a, std::uint8_t in, std::uint8_t out) {
     }
   }
   if (op == Op::COPY || op == Op::INT_ZEXT || op == Op::INT_SEXT || op == Op::CAST) {
+    // A case's number less the least one, an index into a table of bytes: the difference is no address, and stands for itself.
+    if (op == Op::INT_ZEXT && in < out && a.kind == Value::Kind::symbol && a.id != 0 && extend(a.off, in) < 0)
+      return tables_.derived(static_cast<std::uint32_t>(op), a, constant(0), Symbol::Kind::index, out);
     if (a.kind != Value::Kind::choice || op == Op::COPY) {
       Value v = a;
       v.size = out;
@@ -288,6 +291,20 @@ Value Engine::binary(Op op, const Value& left, const Value& right, std::uint8_t 
   }
   d.taint = taint;
   return compared(op, a, b, out, d);
+}
+
+// While a function's shape is being found, a register of which nothing is known gets a name where it is asked whether it is less than a
+// number, so that the switch that it chooses from keeps its bound.
+void Engine::name_compared(State& s, const MicroOp& op, Value& left, Value& right) {
+  for (const int i : {1, 2}) {
+    Value &asked = i == 1 ? left : right, &number = i == 1 ? right : left;
+    if (op.where[i] != Where::reg || op.shift[i] != 0 || asked.kind != Value::Kind::symbol || asked.id != 0 || !number.is_const() || number.off >= 4096) continue;
+    const auto taint = asked.taint;
+    asked = tables_.derived(0x26000, constant(next_insn_), constant(op.at[i]), Symbol::Kind::unknown, asked.size);
+    asked.taint = taint;
+    const auto size = s.regs[op.at[i]].size;
+    s.regs[op.at[i]] = asked, s.regs[op.at[i]].size = size;
+  }
 }
 
 // x ^ x and x - x, whatever x is.
@@ -664,7 +681,8 @@ void Engine::run_from(State s, std::size_t i, const Insn& insn, const Frame& fra
           v = constant(0, op.size[0]);  // a register cleared by itself
         else if (op.inputs == 1) v = unary(op.op, get(s, op, 1), op.size[1], op.size[0]);
         else {
-          const Value left = get(s, op, 1), right = get(s, op, 2);
+          Value left = get(s, op, 1), right = get(s, op, 2);
+          if (light_ && (op.op == Op::INT_LESS || op.op == Op::INT_LESSEQUAL)) name_compared(s, op, left, right);
           v = binary(op.op, left, right, op.size[1], op.size[0]);
           if (op.size[1] == 8)
             if (const auto own = word_compared(s, insn, frame, op.op, left, right)) v.taint = tables_.taint_union(v.taint, own);

@@ -466,6 +466,53 @@ int main(int argc, char **argv) {
   }
 }
 
+// A wrapper is handed its format and more than fit in registers; a switch chooses by a letter less the least one, in a local function
+// that takes its number in a register whatever the calling convention says. All of it read without a caller.
+TEST_P(EveryBuild, a_wrappers_format_and_a_switchs_cases_by_themselves) {
+  std::string source = R"(
+#include <stdio.h>
+#include <stdlib.h>
+int (*volatile unknown)(int);
+struct state { unsigned char letters[300]; int at; };
+static struct state *volatile current;
+static __attribute__((noinline, noclone)) void tell(const char *file, int line, const char *what, const char *format) {
+  fprintf(stderr, format, file, line, what);
+}
+static __attribute__((noinline, noclone)) void fail(void *a, int b, int c, int d, const char *what, int e, const char *file) { tell(file, d + b, what, "%s.%d: %s\n"); abort(); }
+static __attribute__((noinline)) int act(int key) {
+  switch ((unsigned char)key) {
+)";
+  const auto number = [](int i) { return std::to_string(i); };
+  for (int i = 0; i < 20; ++i) source += "    case " + number('1' + i) + ": return system(\"/bin/case" + number(i) + "\") + unknown(" + number(i * 7919) + ");\n";
+  source += R"(  }
+  return 0;
+}
+__attribute__((noinline)) int step(struct state *s) {
+  if (s->at < 0) fail(s, 1, 2, 3, "at below nought", 4, "first.c");
+  return act(s->letters[s->at]);
+}
+__attribute__((noinline)) int other(struct state *s) {
+  if (!s) fail(s, 5, 6, 7, "there is no state", 8, "second.c");
+  return act(s->letters[0] - 1);
+}
+int main(void) {
+  if (current) return 0;
+  return 1;
+})";
+  Budget budget;
+  budget.alone = Budget::Alone::every;
+  const auto run = analyse_source(GetParam(), source, "", budget);
+  if (run.bytes.empty()) GTEST_SKIP() << "needs the cross compiler " << GetParam().compiler;
+  ASSERT_TRUE(run.program);
+  for (int i = 0; i < 20; ++i) EXPECT_FALSE(calls_with(*run.program, "system", 0, "/bin/case" + number(i)).empty()) << i << '\n' << all_calls(*run.program);
+  for (const char* text : {"first.c", "second.c", "at below nought", "there is no state"})
+    EXPECT_TRUE(std::ranges::any_of(run.program->calls, [&](const CallSite& call) {
+      return call.callee == "fprintf" && std::ranges::any_of(call.args, [&](const ArgValue& arg) { return std::ranges::any_of(arg.values, [&](const auto& v) { return v.contains(text); }); });
+    })) << text << '\n' << all_calls(*run.program);
+  for (const auto& call : run.program->calls)
+    EXPECT_TRUE(call.callee != "fprintf" || call.args.size() <= 5) << "more arguments than the format has\n" << all_calls(*run.program);
+}
+
 // Where the length of a text is known, compilers compare eight letters at once and call nothing: the check is told all the same.
 TEST_P(EveryBuild, a_text_compared_in_words_of_eight_letters) {
   const std::string source = R"(

@@ -110,7 +110,10 @@ std::optional<State> Engine::library(State s, const std::string& name, const Mod
         add(v, Role::list);
       }
     for (const auto& v : varargs) add(v, Role::any);
-    if (printf_like) {
+    if (printf_like && !valist && call.passed[*format_at].parameter >= 0) {
+      call.format = format_at;
+      for (; call.guessed < 6; ++call.guessed) add(next(), Role::any);
+    } else if (printf_like) {
       call.described[*format_at] = {};
       call.described[*format_at].kind = ArgValue::Kind::text;
       for (const auto& t : formatted) call.described[*format_at].values.push_back(t.text);

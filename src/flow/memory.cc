@@ -82,6 +82,9 @@ Value Engine::load_at(State& s, Place p, std::uint8_t size) {
     }
   }
   const auto* segment = elf_.segment_of(p.at);
+  // Where an object is linked at nought, a null pointer's members would be read from the ELF header: the pointer was not null.
+  if (segment && !any && p.at < 0x100 && segment->address == 0)
+    return tables_.keyed(fmt::format("memory {:x} {}", p.at, size), {Symbol::Kind::unknown, "unknown"}, size);
   if (!segment && !any) {
     if (!one_page) {  // an unaligned load over two pages
       std::uint64_t v = 0;

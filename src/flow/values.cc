@@ -22,7 +22,7 @@ Value Tables::derived(std::uint32_t key_op, const Value& a, const Value& b, Symb
   // What is only tested needs no identity, and an expression on an expression on an expression is just unknown.
   if (kind == Symbol::Kind::boolean || symbols_.size() > 300'000) return {0, 0, taint_union(a.taint, b.taint), Value::Kind::symbol, size};
   for (const auto* v : {&a, &b})
-    if (v->kind == Value::Kind::symbol && (v->id == 0 || symbols_[v->id].depth >= 5))
+    if (v->kind == Value::Kind::symbol && (v->id == 0 || symbols_[v->id].depth >= deepest))
       return {0, 0, taint_union(a.taint, b.taint), Value::Kind::symbol, size};
   const auto code = [](const Value& v) { return v.id << 2 | static_cast<std::uint32_t>(v.kind); };
   const Key key{a.off, b.off, key_op << 8 | size, code(a), code(b)};

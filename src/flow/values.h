@@ -54,6 +54,7 @@ struct Text {
 
 class Tables {
  public:
+  std::uint8_t deepest = 5;  // an expression of more operations than this is just unknown
   Tables();
   std::uint32_t add_symbol(Symbol s);
   // One symbol per key, so that equal expressions are equal values.
